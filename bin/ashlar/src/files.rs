@@ -1,0 +1,102 @@
+//! Files of a network on disk: secrets for their owner only, writes that are whole or not there.
+
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+/// Writes a file that only its owner may read, whole or not at all, durable on return.
+pub fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
+    write(path, content, 0o600)
+}
+
+/// Writes a file anyone may read, whole or not at all, durable on return.
+pub fn write_public(path: &Path, content: &[u8]) -> Result<()> {
+    write(path, content, 0o644)
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let parent = path.parent().context("a file needs a folder")?;
+    let name = path
+        .file_name()
+        .context("a file needs a name")?
+        .to_string_lossy();
+    let draft = parent.join(format!(".{name}.draft"));
+    let _ = fs::remove_file(&draft);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&draft)
+        .with_context(|| format!("cannot write {}", draft.display()))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&draft, path).with_context(|| format!("cannot write {}", path.display()))?;
+    File::open(parent)?.sync_all()?;
+    Ok(())
+}
+
+/// Reads a secret, refusing a file that others could have read.
+pub fn read_secret(path: &Path) -> Result<String> {
+    let file = path.display();
+    let mode = fs::metadata(path)
+        .with_context(|| format!("cannot read the key file {file}"))?
+        .permissions()
+        .mode();
+    if mode & 0o077 != 0 {
+        bail!(
+            "the key file {file} can be read by others (mode {:o}): run chmod 600 {file}",
+            mode & 0o777
+        );
+    }
+    fs::read_to_string(path).with_context(|| format!("cannot read the key file {file}"))
+}
+
+/// Holds a directory for one process. The lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Takes the directory, creating it if needed.
+    pub fn take(directory: &Path) -> Result<Self> {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot create {}", directory.display()))?;
+        let path = directory.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                let _ = file.read_to_string(&mut owner);
+                bail!(
+                    "the directory {} is in use by process {}: stop that one first, or use another --dir",
+                    directory.display(),
+                    owner.trim(),
+                );
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// `path`, taken relative to the folder of `file` if it is relative.
+pub fn beside(file: &Path, path: &Path) -> PathBuf {
+    file.parent().unwrap_or_else(|| Path::new(".")).join(path)
+}

@@ -1,0 +1,50 @@
+//! The Ashlar binary: it composes the crates into processes and commands, and holds no logic of
+//! its own that another program could want.
+
+mod cli;
+mod demo;
+mod files;
+mod gateway;
+mod logging;
+mod network;
+mod node;
+mod shutdown;
+mod sim;
+mod status;
+mod supervisor;
+mod up;
+mod verify;
+
+use clap::{CommandFactory as _, Parser as _};
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(&cli.command);
+    let done = match cli.command {
+        Command::Demo(args) => return demo::demo(&args),
+        Command::Verify(args) => return verify::verify(&args),
+        Command::Sim(args) => return sim::simulate(&args),
+        Command::Up(args) => up::up(&args),
+        Command::Down(args) => up::down(&args),
+        Command::Node(args) => node::node(&args),
+        Command::Gateway(args) => gateway::gateway(&args),
+        Command::Completions(args) => {
+            clap_complete::generate(
+                args.shell,
+                &mut Cli::command(),
+                "ashlar",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

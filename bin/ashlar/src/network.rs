@@ -1,0 +1,311 @@
+//! A network's files: keys, chain spec and one configuration per process.
+
+use crate::{
+    files::{write_public, write_secret},
+    gateway,
+    node::{NodeConfig, P2pConfig, PeerConfig, RpcConfig},
+    supervisor::Service,
+};
+use alloy_primitives::{Address, B256, U256, hex, utils::parse_ether};
+use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use anyhow::{Context as _, Result, bail};
+use commonware_codec::Encode as _;
+use commonware_cryptography::{
+    Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt,
+        primitives::{sharing::Mode, variant::MinSig},
+    },
+    ed25519,
+};
+use commonware_math::algebra::Random as _;
+use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
+use commonware_utils::{N3f1, NZU16, NZUsize, TryCollect as _, ordered::Set};
+use rand::RngExt as _;
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
+
+/// Chain id of development networks. Not 1337 or 31337: deployment tools treat those specially.
+pub const DEV_CHAIN_ID: u64 = 4242;
+/// The mnemonic every Ethereum developer's tools know. For development networks only.
+const DEV_MNEMONIC: &str = "test test test test test test test test test test test junk";
+/// Accounts funded from it.
+const DEV_ACCOUNTS: u32 = 10;
+
+/// Which ports a network on one machine uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    gateway: u16,
+    rpc: u16,
+    p2p: u16,
+}
+
+impl Ports {
+    /// The documented ones (gateway 8080, JSON-RPC 8545 and up), or a row from `base`.
+    pub fn new(base: Option<u16>, validators: u16) -> Result<Self> {
+        let Some(base) = base else {
+            return Ok(Self {
+                gateway: 8080,
+                rpc: 8545,
+                p2p: 9545,
+            });
+        };
+        if base < 1024 || u32::from(base) + 2 * u32::from(validators) >= 65_535 {
+            bail!("--port-base {base}: choose one between 1024 and 65000");
+        }
+        Ok(Self {
+            gateway: base,
+            rpc: base + 1,
+            p2p: base + 1 + validators,
+        })
+    }
+
+    /// The first of a free row of ports for a gateway and its validators. Below the range from
+    /// which systems draw ports for outgoing connections.
+    pub fn find_free(validators: u16) -> Result<u16> {
+        let mut rng = rand::rng();
+        for _ in 0..100 {
+            let base = rng.random_range(20_000..32_000_u16);
+            let row = base..=base + 2 * validators;
+            if row
+                .map(loopback)
+                .all(|address| TcpListener::bind(address).is_ok())
+            {
+                return Ok(base);
+            }
+        }
+        bail!("found no free ports between 20000 and 32000")
+    }
+
+    /// The gateway's address.
+    pub const fn gateway(&self) -> SocketAddr {
+        loopback(self.gateway)
+    }
+
+    /// A validator's JSON-RPC address.
+    pub const fn rpc(&self, index: u16) -> SocketAddr {
+        loopback(self.rpc + index)
+    }
+
+    /// A validator's address for the others.
+    pub const fn p2p(&self, index: u16) -> SocketAddr {
+        loopback(self.p2p + index)
+    }
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// A network's directory.
+#[derive(Clone, Debug)]
+pub struct Layout(PathBuf);
+
+impl Layout {
+    /// The network in `dir`.
+    pub fn new(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| format!("cannot open the directory {}", dir.display()))?;
+        Ok(Self(dir))
+    }
+
+    /// The directory itself.
+    pub fn dir(&self) -> &Path {
+        &self.0
+    }
+
+    /// The chain spec.
+    pub fn spec(&self) -> PathBuf {
+        self.0.join("genesis.json")
+    }
+
+    /// What runs, for people and scripts.
+    pub fn status(&self) -> PathBuf {
+        self.0.join("up.json")
+    }
+
+    /// A validator's folder.
+    pub fn validator(&self, index: u16) -> PathBuf {
+        self.0.join("validators").join(index.to_string())
+    }
+
+    /// A validator's configuration.
+    pub fn validator_config(&self, index: u16) -> PathBuf {
+        self.validator(index).join("node.toml")
+    }
+
+    /// The gateway's folder.
+    pub fn gateway(&self) -> PathBuf {
+        self.0.join("gateway")
+    }
+
+    /// The gateway's configuration.
+    pub fn gateway_config(&self) -> PathBuf {
+        self.gateway().join("gateway.toml")
+    }
+
+    /// What a service says when it runs in a process of its own.
+    pub fn log(&self, service: Service) -> PathBuf {
+        let folder = match service {
+            Service::Validator(index) => self.validator(index),
+            Service::Gateway => self.gateway(),
+        };
+        folder.join("log")
+    }
+
+    /// The key applications show to the gateway.
+    pub fn api_key(&self) -> PathBuf {
+        self.gateway().join("api.key")
+    }
+
+    /// Whether a network was made here. The spec is written last.
+    pub fn exists(&self) -> bool {
+        self.spec().exists()
+    }
+}
+
+/// The accounts of the usual test mnemonic.
+pub fn dev_accounts() -> Result<Vec<PrivateKeySigner>> {
+    (0..DEV_ACCOUNTS)
+        .map(|index| {
+            let builder = MnemonicBuilder::<English>::default().phrase(DEV_MNEMONIC);
+            Ok(builder.index(index)?.build()?)
+        })
+        .collect()
+}
+
+/// Makes the keys, the spec and the validators' configurations of a development network.
+///
+/// One process deals all key shares, so it knows the network key for a moment: fine on one
+/// machine, not between organizations.
+pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
+    let mut rng = rand::rng();
+    let mut keys: Vec<ed25519::PrivateKey> = (0..validators)
+        .map(|_| ed25519::PrivateKey::random(&mut rng))
+        .collect();
+    // The engine numbers validators by key; number the folders alike.
+    keys.sort_by_key(ed25519::PrivateKey::public_key);
+    let players: Set<PublicKey> = keys
+        .iter()
+        .map(ed25519::PrivateKey::public_key)
+        .try_collect()
+        .map_err(|_| anyhow::anyhow!("two validators drew the same key"))?;
+    let (output, shares) =
+        feldman_desmedt::deal::<MinSig, _, N3f1>(&mut rng, Mode::NonZeroCounter, players)
+            .context("dealing the key shares")?;
+    let peers: Vec<PeerConfig> = (0_u16..)
+        .zip(&keys)
+        .map(|(index, key)| PeerConfig {
+            public_key: hex::encode(key.public_key().encode()),
+            address: ports.p2p(index),
+        })
+        .collect();
+    for (index, key) in (0_u16..).zip(&keys) {
+        let folder = layout.validator(index);
+        fs::create_dir_all(&folder)?;
+        let share = shares
+            .get_value(&key.public_key())
+            .context("a validator got no share")?;
+        write_secret(
+            &folder.join("network.key"),
+            hex::encode(key.encode()).as_bytes(),
+        )?;
+        write_secret(
+            &folder.join("share.key"),
+            hex::encode(share.encode()).as_bytes(),
+        )?;
+        let config = NodeConfig {
+            chain_spec: "../../genesis.json".into(),
+            data_dir: "data".into(),
+            network_key: "network.key".into(),
+            share: "share.key".into(),
+            worker_threads: 2,
+            crypto_threads: 2,
+            page_cache_mib: 128,
+            archive: true,
+            rpc: RpcConfig {
+                listen: ports.rpc(index),
+            },
+            p2p: P2pConfig {
+                listen: ports.p2p(index),
+                peers: peers.clone(),
+            },
+        };
+        let text = toml::to_string_pretty(&config)?;
+        write_public(&layout.validator_config(index), text.as_bytes())?;
+    }
+    let spec = dev_spec(&Committee::new(output))?;
+    gateway::create(layout, &spec, validators, ports)?;
+    write_public(&layout.spec(), spec.to_json()?.as_bytes())
+}
+
+/// Hash of block 0. Its state root is computed in memory, as every node computes it on disk.
+pub fn genesis_hash(spec: &ChainSpec) -> Result<B256> {
+    let spec = spec.clone();
+    deterministic::Runner::default().start(|context| async move {
+        let pages = CacheRef::new(NZU16!(4096), NZUsize!(64));
+        Ok(state::open_genesis(context, "genesis", &spec, pages)
+            .await?
+            .hash())
+    })
+}
+
+fn dev_spec(committee: &Committee) -> Result<ChainSpec> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(ChainSpec {
+        name: "development".to_owned(),
+        chain_id: DEV_CHAIN_ID,
+        fork: Fork::Osaka,
+        dev: true,
+        time_ms: u64::try_from(now.as_millis())?,
+        fees: Fees::Free,
+        limits: Limits {
+            block_gas: 100_000_000,
+        },
+        pacing: Pacing {
+            idle_interval_ms: 1_000,
+            min_gap_ms: 5,
+            settle_interval_ms: 50,
+        },
+        committee: committee.encode(),
+        accounts: genesis_accounts()?,
+    })
+}
+
+/// System contracts, and the development accounts with money.
+fn genesis_accounts() -> Result<BTreeMap<Address, GenesisAccount>> {
+    let contract = |code| GenesisAccount {
+        nonce: 1,
+        code,
+        ..GenesisAccount::default()
+    };
+    let mut accounts = BTreeMap::from([
+        (
+            contracts::RECORDS_ADDRESS,
+            contract(contracts::records_runtime_code()),
+        ),
+        (
+            contracts::history::HISTORY_ADDRESS,
+            contract(contracts::history::history_runtime_code()),
+        ),
+    ]);
+    let balance: U256 = parse_ether("10000")?;
+    for account in dev_accounts()? {
+        accounts.insert(
+            account.address(),
+            GenesisAccount {
+                balance,
+                ..Default::default()
+            },
+        );
+    }
+    Ok(accounts)
+}

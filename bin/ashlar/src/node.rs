@@ -1,0 +1,306 @@
+//! `ashlar node`: one validator from a TOML file, on the production runtime.
+
+use crate::{
+    cli::ServiceArgs,
+    files::{self, DirectoryLock, beside},
+    shutdown::{self, Shutdown},
+};
+use alloy_primitives::{hex, keccak256};
+use anyhow::{Context as _, Result, anyhow, bail};
+use chain::StartError;
+use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519};
+use commonware_p2p::{
+    Address, AddressableManager as _,
+    authenticated::lookup::{self, Network},
+};
+use commonware_parallel::Rayon;
+use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{NZUsize, TryCollect as _, ordered::Map};
+use serde::{Deserialize, Serialize};
+use state::GenesisError;
+use std::{
+    any::Any,
+    fmt,
+    net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use types::{ChainSpec, PublicKey};
+
+/// How long a stopping node may take to finish what it is doing.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A validator's configuration file. Paths are relative to the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The network's constitution. Another file makes another network.
+    pub chain_spec: PathBuf,
+    /// Where the chain is kept. Used by one process at a time.
+    pub data_dir: PathBuf,
+    /// Our ed25519 network key, hex, mode 0600. It names us to the other validators.
+    pub network_key: PathBuf,
+    /// Our share of the network's BLS key, hex, mode 0600. Two nodes with one share can fork the chain's votes: never copy it.
+    pub share: PathBuf,
+    /// Threads for network, disk and consensus.
+    #[serde(default = "default_threads")]
+    pub worker_threads: usize,
+    /// Threads for signatures.
+    #[serde(default = "default_threads")]
+    pub crypto_threads: usize,
+    /// Megabytes of disk pages kept in memory; below the state's working set reads become slow.
+    #[serde(default = "default_page_cache")]
+    pub page_cache_mib: usize,
+    /// Whether the states of past blocks are kept and can be read, from the block on from which this is set. Without, what
+    /// asks for an old state is refused.
+    #[serde(default)]
+    pub archive: bool,
+    /// JSON-RPC.
+    pub rpc: RpcConfig,
+    /// The network between validators.
+    pub p2p: P2pConfig,
+}
+
+/// Where applications reach the node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RpcConfig {
+    /// HTTP and WebSocket. Anyone who reaches it may send transactions: keep it on loopback or behind a gateway.
+    pub listen: SocketAddr,
+}
+
+/// Where the other validators are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct P2pConfig {
+    /// Our address for the other validators. Connections are authenticated and encrypted.
+    pub listen: SocketAddr,
+    /// All validators, ourselves included.
+    pub peers: Vec<PeerConfig>,
+}
+
+/// A validator's network key and address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// ed25519 public key, hex.
+    pub public_key: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+const fn default_threads() -> usize {
+    2
+}
+
+const fn default_page_cache() -> usize {
+    128
+}
+
+impl NodeConfig {
+    /// Reads a configuration file and makes its paths absolute.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the node configuration {}", path.display()))?;
+        let mut config: Self =
+            toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        for path_field in [
+            &mut config.chain_spec,
+            &mut config.data_dir,
+            &mut config.network_key,
+            &mut config.share,
+        ] {
+            *path_field = beside(path, path_field);
+        }
+        Ok(config)
+    }
+}
+
+/// `ashlar node`.
+pub fn node(args: &ServiceArgs) -> Result<()> {
+    let (stopper, shutdown) = shutdown::channel();
+    stopper.on_signals(args.stop_with_parent)?;
+    run(NodeConfig::read(&args.config)?, shutdown)
+}
+
+/// Reads a chain spec.
+pub fn read_spec(path: &Path) -> Result<ChainSpec> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the chain spec {}", path.display()))?;
+    ChainSpec::from_json(&text).with_context(|| format!("in {}", path.display()))
+}
+
+/// Runs a validator on this thread until it is told to stop, or fails.
+pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
+    let _lock = DirectoryLock::take(&config.data_dir)?;
+    let spec = Arc::new(read_spec(&config.chain_spec)?);
+    let key: ed25519::PrivateKey = read_key(&config.network_key)?;
+    let share: chain::Share = read_key(&config.share)?;
+    let me = key.public_key();
+    let committee = spec.committee()?;
+    if committee.validators().position(&me).is_none() {
+        bail!(
+            "the network key {} is not a validator of {}: use the key this network was made with",
+            config.network_key.display(),
+            config.chain_spec.display(),
+        );
+    }
+    free(config.p2p.listen, "p2p.listen")?;
+    free(config.rpc.listen, "rpc.listen")?;
+    let runner = runtime::Runner::new(
+        runtime::Config::default()
+            .with_storage_directory(config.data_dir.join("chain"))
+            .with_worker_threads(config.worker_threads)
+            .with_tcp_nodelay(Some(true)),
+    );
+    let data_dir = config.data_dir.clone();
+    let running = || {
+        runner.start(|context| async move {
+            let stop = context.child("stop");
+            let served = Box::pin(serve(context, &config, spec, key, share, shutdown)).await;
+            let stopped = stop.stop(0, Some(STOP_TIMEOUT)).await;
+            served?;
+            stopped.context("the node did not stop in time")
+        })
+    };
+    // The engine panics when its storage fails: going on could break a promise. The process ends,
+    // and says what it was.
+    catch_unwind(AssertUnwindSafe(running))
+        .unwrap_or_else(|panic| Err(storage_failed(&data_dir, panic_text(&*panic))))
+}
+
+/// The end of a node that cannot trust its storage.
+fn storage_failed(data_dir: &Path, cause: impl fmt::Display) -> anyhow::Error {
+    anyhow!(
+        "the node stopped, because it must not go on: {cause}. If its disk is full, free space and start it again. If \
+         files in {} are damaged, restore this validator's own backup; never copy another's",
+        data_dir.display(),
+    )
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("unknown reason")
+        .to_owned()
+}
+
+async fn serve(
+    context: runtime::Context,
+    config: &NodeConfig,
+    spec: Arc<ChainSpec>,
+    key: ed25519::PrivateKey,
+    share: chain::Share,
+    shutdown: Shutdown,
+) -> Result<()> {
+    let me = key.public_key();
+    let peers: Map<PublicKey, Address> = config
+        .p2p
+        .peers
+        .iter()
+        .map(|peer| Ok((parse_key(&peer.public_key)?, Address::from(peer.address))))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .try_collect()
+        .map_err(|_| anyhow!("p2p.peers names a public key twice"))?;
+    let validators = u32::try_from(peers.len())?;
+    let mut p2p = lookup::Config::local(
+        Cups::<_, ChaCha20Poly1305>::new(
+            Sake {
+                signer: key,
+                synchrony_bound: Duration::from_secs(5),
+                max_handshake_age: Duration::from_secs(10),
+                version: sake::Version::V1,
+            },
+            cups::Version::V1,
+        ),
+        &p2p_namespace(&spec)?,
+        config.p2p.listen,
+        NonZeroUsize::new(peers.len()).context("p2p.peers is empty")?,
+        chain::message_bytes_max(validators),
+        NZUsize!(1024),
+    );
+    // A validator that comes back after a crash should be heard within a view, not after it.
+    p2p.peer_connection_cooldown = Duration::from_millis(250);
+    p2p.dial_frequency = Duration::from_millis(200);
+    let (mut network, mut oracle) = Network::new(context.child("network"), p2p);
+    oracle.track(0, peers);
+    let mut quotas = chain::quotas().into_iter().zip(0_u64..);
+    let channels = std::array::from_fn(|_| {
+        let (quota, channel) = quotas.next().unwrap_or((chain::quotas()[0], u64::MAX));
+        network.register(channel, quota)
+    });
+    network.start();
+
+    let threads = NonZeroUsize::new(config.crypto_threads).unwrap_or(NonZeroUsize::MIN);
+    let (consensus, node) = Box::pin(chain::start(
+        context.child("chain"),
+        chain::Config {
+            spec,
+            partition_prefix: "ashlar".to_owned(),
+            public_key: me,
+            share,
+            strategy: Rayon::new(threads)?,
+            page_cache_bytes: config.page_cache_mib << 20,
+            mempool: chain::mempool::Limits::default(),
+            archive: config.archive,
+        },
+        oracle.clone(),
+        oracle,
+        channels,
+    ))
+    .await
+    .map_err(|error| match error {
+        StartError::Storage(_)
+        | StartError::HistoryLost { .. }
+        | StartError::Genesis(GenesisError::Storage(_)) => storage_failed(&config.data_dir, error),
+        other => anyhow!("cannot start on {}: {other}", config.data_dir.display()),
+    })?;
+
+    let server = rpc::Server::bind(rpc::Config::new(config.rpc.listen)).await?;
+    tracing::info!(rpc = %server.address(), p2p = %config.p2p.listen, height = node.latest().number(), "node is up");
+    let mut stopping = shutdown.clone();
+    let serving = server.run(node, async move { stopping.requested().await });
+    let mut shutdown = shutdown;
+    tokio::select! {
+        served = serving => served.context("JSON-RPC server"),
+        ended = consensus => Err(anyhow!("consensus ended: {ended:?}")),
+        () = shutdown.requested() => Ok(()),
+    }
+}
+
+/// Binds connections between validators to this network: another spec cannot connect.
+fn p2p_namespace(spec: &ChainSpec) -> Result<Vec<u8>> {
+    Ok([
+        b"ashlar/p2p/1".as_slice(),
+        keccak256(serde_json::to_vec(spec)?).as_slice(),
+    ]
+    .concat())
+}
+
+/// Fails with the name of the setting if its port is taken.
+pub fn free(address: SocketAddr, setting: &str) -> Result<()> {
+    TcpListener::bind(address).map(|_| ()).with_context(|| {
+        format!(
+            "cannot listen on {address} ({setting}): is another process using port {}? Stop it, or choose another port",
+            address.port(),
+        )
+    })
+}
+
+fn parse_key<K: commonware_codec::DecodeExt<()>>(text: &str) -> Result<K> {
+    let bytes = hex::decode(text.trim()).context("not hex")?;
+    K::decode(bytes::Bytes::from(bytes)).map_err(|error| anyhow!("not a key: {error}"))
+}
+
+fn read_key<K: commonware_codec::DecodeExt<()>>(path: &Path) -> Result<K> {
+    let text = files::read_secret(path)?;
+    parse_key(&text).with_context(|| format!("in the key file {}", path.display()))
+}

@@ -1,0 +1,5 @@
+//! The binary as its users meet it: exit codes, and what it says when something is wrong.
+
+mod network;
+mod start;
+mod verify;

@@ -1,0 +1,96 @@
+//! A network of one validator in a process, in a directory of its own.
+
+use rand::RngExt as _;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+pub fn ashlar(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ashlar"));
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// Runs to the end; gives exit code and standard error.
+pub fn said(command: &mut Command) -> (i32, String) {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    (
+        status.code().unwrap(),
+        String::from_utf8(stderr).unwrap().trim().to_owned(),
+    )
+}
+
+pub struct Network {
+    home: TempDir,
+    pub status: Value,
+    up: Option<Child>,
+}
+
+impl Network {
+    pub fn start() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // Others test at the same time: draw ports until they are free.
+        for _ in 0..20 {
+            let base: u16 = rand::rng().random_range(20_000..30_000);
+            let mut up = ashlar(&["up", "--json", "--validators", "1", "--port-base"])
+                .arg(base.to_string())
+                .arg("--dir")
+                .arg(home.path())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut line = String::new();
+            let stdout = up.stdout.take().unwrap();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            if let Ok(status) = serde_json::from_str(&line) {
+                return Self {
+                    home,
+                    status,
+                    up: Some(up),
+                };
+            }
+            up.wait().unwrap();
+            fs::remove_dir_all(home.path()).unwrap();
+        }
+        panic!("no network started");
+    }
+
+    pub fn dir(&self) -> &str {
+        self.home.path().to_str().unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub fn stop(&mut self) {
+        let Some(mut up) = self.up.take() else { return };
+        let pid = Pid::from_raw(i32::try_from(up.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        assert!(up.wait().unwrap().success());
+    }
+
+    pub fn node(&self) -> (i32, String) {
+        said(ashlar(&["node", "--config"]).arg(self.path("validators/0/node.toml")))
+    }
+
+    pub fn gateway(&self) -> (i32, String) {
+        said(ashlar(&["gateway", "--config"]).arg(self.path("gateway/gateway.toml")))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Some(mut up) = self.up.take() {
+            let _ = up.kill();
+            let _ = up.wait();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title Vm
+/// @notice What our tests use of forge's cheatcodes, and nothing more.
+interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    // The next call: who sends it, how it must end.
+    function prank(address sender) external;
+    function expectRevert(bytes calldata data) external;
+
+    // What happened.
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory logs);
+    function load(address target, bytes32 slot) external view returns (bytes32 value);
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256 gasUsed);
+
+    // Committed files.
+    function readFile(string calldata path) external view returns (string memory text);
+    function keyExistsJson(string calldata json, string calldata key) external view returns (bool exists);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory value);
+    function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32 value);
+    function parseJsonBytes32Array(string calldata json, string calldata key)
+        external
+        pure
+        returns (bytes32[] memory values);
+    function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256 value);
+    function toString(uint256 value) external pure returns (string memory text);
+
+    // Assertions; each ends the test when it fails.
+    function assertTrue(bool condition, string calldata why) external pure;
+    function assertEq(uint256 left, uint256 right, string calldata why) external pure;
+    function assertEq(address left, address right, string calldata why) external pure;
+    function assertEq(bytes32 left, bytes32 right, string calldata why) external pure;
+    function assertEq(bytes32[] calldata left, bytes32[] calldata right, string calldata why) external pure;
+    function assertEq(bytes calldata left, bytes calldata right, string calldata why) external pure;
+}

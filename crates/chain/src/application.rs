@@ -1,0 +1,457 @@
+//! The application consensus agrees on: propose, process, finalize.
+
+use crate::{
+    alias::{Runtime, Scheme},
+    execution::{Executed, execute},
+    feed::Feed,
+    history::{self, archive},
+    mempool::{self, Budget},
+    recovery::Recovery,
+    rules::{self, DRIFT_MS_MAX},
+};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, Bytes};
+use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_cryptography::Digestible as _;
+use commonware_glue::stateful::{self, Finality, Input, Proposed, db::DatabaseSet};
+use commonware_parallel::Strategy;
+use commonware_storage::qmdb::sync::Target;
+use evm::{CodeCache, Executor, Policy};
+use futures::StreamExt as _;
+use state::{Batch, BatchSet, Commitment, MerkleizedBatch, StateError, StateRead as _};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tracing::{debug, warn};
+use types::{
+    Block, ChainSpec, Context, Digest, StateKey, StateValue, Transaction, TransactionReceipt,
+};
+
+/// What execution of a block gave besides its state; kept until the block is final or never can be.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    transactions: Vec<Arc<Transaction>>,
+    receipts: Vec<TransactionReceipt>,
+    /// What its changes replaced, on nodes that keep an archive.
+    before: archive::Before,
+}
+
+/// Effects of blocks that may become final, by height and digest.
+type Effects = Arc<Mutex<BTreeMap<(u64, Digest), Effect>>>;
+
+/// The application. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Application<S> {
+    spec: Arc<ChainSpec>,
+    genesis: Arc<Block>,
+    strategy: S,
+    recovery: Recovery,
+    codes: CodeCache,
+    mempool: mempool::Mailbox,
+    history: history::Mailbox,
+    archive: Option<archive::Mailbox>,
+    feed: Feed,
+    effects: Effects,
+}
+
+/// What the application is made of.
+pub struct Parts<S> {
+    /// The chain's constitution.
+    pub spec: Arc<ChainSpec>,
+    /// Block 0.
+    pub genesis: Arc<Block>,
+    /// How signature recovery is spread over threads.
+    pub strategy: S,
+    /// Shared with the mempool, so that each signature is recovered once.
+    pub recovery: Recovery,
+    /// Shared with simulated calls.
+    pub codes: CodeCache,
+    /// Where transactions come from.
+    pub mempool: mempool::Mailbox,
+    /// Where results go.
+    pub history: history::Mailbox,
+    /// Where replaced state goes, on nodes that keep it.
+    pub archive: Option<archive::Mailbox>,
+    /// Who hears of final blocks.
+    pub feed: Feed,
+}
+
+impl<S: Strategy> Application<S> {
+    /// Puts the application together.
+    pub fn new(parts: Parts<S>) -> Self {
+        let Parts {
+            spec,
+            genesis,
+            strategy,
+            recovery,
+            codes,
+            mempool,
+            history,
+            archive,
+            feed,
+        } = parts;
+        let effects = Effects::default();
+        Self {
+            spec,
+            genesis,
+            strategy,
+            recovery,
+            codes,
+            mempool,
+            history,
+            archive,
+            feed,
+            effects,
+        }
+    }
+
+    /// The values that changes are about to replace, for the archive.
+    async fn before<E: Runtime>(
+        &self,
+        batch: &Batch<E>,
+        changes: &[(StateKey, StateValue)],
+    ) -> Result<archive::Before, StateError> {
+        if self.archive.is_none() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<StateKey> = changes
+            .iter()
+            .map(|(key, _)| *key)
+            .filter(|key| !matches!(key, StateKey::Code(_)))
+            .collect();
+        let values = batch.read_many(&keys).await?;
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    fn remember(&self, block: &Block, effect: Effect) {
+        let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+        effects.insert((block.number(), block.digest()), effect);
+    }
+
+    /// The effect of a block that became final. Those at its height and below are forgotten.
+    fn take(&self, block: &Block) -> Option<Effect> {
+        let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+        let later = effects.split_off(&(block.number().saturating_add(1), Digest::from([0; 32])));
+        let mut done = std::mem::replace(&mut *effects, later);
+        done.remove(&(block.number(), block.digest()))
+    }
+
+    /// What is in blocks between the last final one and a new child of `parent`.
+    async fn unfinalized(&self, parent: &Block, mut ancestry: impl Ancestry<Block>) -> Unfinalized {
+        let floor = self.feed.height();
+        let mut seen = Unfinalized::default();
+        let mut block = Arc::new(parent.clone());
+        while block.number() > floor {
+            match self
+                .recovery
+                .recover_all(&self.strategy, block.transactions())
+            {
+                Ok(transactions) => seen.add(&transactions),
+                // It cannot be: this block was processed before anyone may build on it.
+                Err((index, error)) => warn!(index, %error, "an ancestor has a bad transaction"),
+            }
+            if block.number() <= floor.saturating_add(1) {
+                break;
+            }
+            let Some(older) = ancestry.next().await else {
+                break;
+            };
+            block = older.inner_shared();
+        }
+        seen
+    }
+
+    /// Builds the block: waits for work as pacing says, executes, merkleizes.
+    async fn build<E: Runtime>(
+        &self,
+        runtime: &E,
+        context: Context,
+        mut ancestry: impl Ancestry<Block>,
+        batch: Batch<E>,
+    ) -> Result<Option<(Block, MerkleizedBatch<E>)>, StateError> {
+        let Some(parent) = ancestry.next().await else {
+            return Ok(None);
+        };
+        let parent = parent.inner_shared();
+        let unfinalized = self.unfinalized(&parent, ancestry).await;
+        let pacing = &self.spec.pacing;
+        let parent_time = UNIX_EPOCH + Duration::from_millis(parent.time_ms());
+        let patience = if unfinalized.has_work {
+            // Its finality may take one more block; do not let it wait for the idle one.
+            pacing.settle_interval_ms
+        } else {
+            pacing.idle_interval_ms
+        };
+        let deadline = parent_time + Duration::from_millis(patience);
+        runtime
+            .sleep_until(parent_time + Duration::from_millis(pacing.min_gap_ms))
+            .await;
+        let budget = Budget {
+            // Limits are mostly far above use, and the executor stops at the block's gas anyway.
+            gas: self.spec.limits.block_gas.saturating_mul(4),
+            base_fee: self.spec.fees.next_base_fee(parent.header()),
+            in_flight: unfinalized.next_nonces,
+        };
+        loop {
+            let candidates = self.mempool.candidates(budget.clone(), deadline).await;
+            let waited = candidates.is_empty();
+            let now_ms = milliseconds(runtime.current());
+            let time_ms = rules::block_time(&parent, now_ms);
+            let environment = rules::environment(&self.spec, &parent, time_ms);
+            let mut executor = Executor::new(environment.clone(), Policy::Skip, self.codes.clone());
+            execute(&mut executor, &candidates, &batch).await?;
+            let outcome = executor.finish();
+            let dropped = self.discard(&candidates, &outcome.skipped).await;
+            if outcome.included.is_empty() && dropped && !waited && runtime.current() < deadline {
+                // Nothing of what was offered could be executed: as if nothing had been there.
+                continue;
+            }
+            let transactions: Vec<Arc<Transaction>> = outcome
+                .included
+                .iter()
+                .filter_map(|index| candidates.get(*index).map(Arc::clone))
+                .collect();
+            let raws: Vec<Bytes> = transactions.iter().map(|tx| tx.raw().clone()).collect();
+            let before = self.before::<E>(&batch, &outcome.changes).await?;
+            let merkleized = state::write(batch, outcome.changes.clone()).await?;
+            let commitment = Commitment::of::<E>(&merkleized);
+            let sealed = rules::seal(&environment, context, time_ms, raws, &outcome, &commitment);
+            let block = match sealed {
+                Ok(block) => block,
+                Err(error) => {
+                    warn!(%error, "could not seal a block of our own");
+                    return Ok(None);
+                }
+            };
+            self.remember(
+                &block,
+                Effect {
+                    transactions,
+                    receipts: outcome.receipts,
+                    before,
+                },
+            );
+            return Ok(Some((block, merkleized)));
+        }
+    }
+
+    /// Tells the pool what cannot be executed. Whether there was any such.
+    async fn discard(
+        &self,
+        candidates: &[Arc<Transaction>],
+        skipped: &[(usize, evm::Invalid)],
+    ) -> bool {
+        let block_gas = self.spec.limits.block_gas;
+        let lost: Vec<_> = skipped
+            .iter()
+            .filter(|(_, reason)| match reason {
+                // An earlier one of the sender did not fit: not its fault, it stays.
+                evm::Invalid::NonceTooHigh { .. } => false,
+                evm::Invalid::GasLimit { want, .. } => *want > block_gas,
+                _ => true,
+            })
+            .filter_map(|(index, reason)| {
+                candidates.get(*index).map(|tx| (tx.hash(), reason.clone()))
+            })
+            .collect();
+        let any = !lost.is_empty();
+        if any {
+            self.mempool.discard(lost).await;
+        }
+        any
+    }
+
+    /// Checks a block against its parent and executes it. `None`: it is invalid, for ever.
+    async fn check<E: Runtime>(
+        &self,
+        runtime: &E,
+        mut ancestry: impl Ancestry<Block>,
+        batch: Batch<E>,
+        finality: Finality,
+    ) -> Result<Option<MerkleizedBatch<E>>, StateError> {
+        let Some(block) = ancestry.next().await else {
+            return Ok(None);
+        };
+        let Some(parent) = ancestry.next().await else {
+            return Ok(None);
+        };
+        let (block, parent) = (block.inner_shared(), parent.inner_shared());
+        let number = block.number();
+        let environment = match rules::check_header(&self.spec, &parent, &block) {
+            Ok(environment) => environment,
+            Err(violation) => {
+                warn!(number, hash = %block.hash(), %violation, "refused a block");
+                return Ok(None);
+            }
+        };
+        if finality == Finality::Candidate {
+            // A leader's fast clock is no reason to refuse, only to wait; the rule on steps bounds
+            // how long, and the view's timeout usually ends it before.
+            let latest = block.time_ms().saturating_sub(DRIFT_MS_MAX);
+            runtime
+                .sleep_until(UNIX_EPOCH + Duration::from_millis(latest))
+                .await;
+        }
+        let transactions = match self
+            .recovery
+            .recover_all(&self.strategy, block.transactions())
+        {
+            Ok(transactions) => transactions,
+            Err((index, error)) => {
+                warn!(number, hash = %block.hash(), index, %error, "refused a block");
+                return Ok(None);
+            }
+        };
+        let mut executor = Executor::new(environment, Policy::Reject, self.codes.clone());
+        if let Executed::Invalid { index, reason } =
+            execute(&mut executor, &transactions, &batch).await?
+        {
+            warn!(number, hash = %block.hash(), index, %reason, "refused a block");
+            return Ok(None);
+        }
+        let mut outcome = executor.finish();
+        if let Err(violation) = rules::check_effect(&block, &outcome) {
+            warn!(number, hash = %block.hash(), %violation, "refused a block");
+            return Ok(None);
+        }
+        let before = self.before::<E>(&batch, &outcome.changes).await?;
+        let merkleized = state::write(batch, std::mem::take(&mut outcome.changes)).await?;
+        if let Err(violation) = rules::check_commitment(&block, &Commitment::of::<E>(&merkleized)) {
+            warn!(number, hash = %block.hash(), %violation, "refused a block");
+            return Ok(None);
+        }
+        self.remember(
+            &block,
+            Effect {
+                transactions,
+                receipts: outcome.receipts,
+                before,
+            },
+        );
+        Ok(Some(merkleized))
+    }
+}
+
+/// Blocks between the last final one and the next proposal.
+#[derive(Default)]
+struct Unfinalized {
+    next_nonces: BTreeMap<Address, u64>,
+    has_work: bool,
+}
+
+impl Unfinalized {
+    fn add(&mut self, transactions: &[Arc<Transaction>]) {
+        self.has_work |= !transactions.is_empty();
+        for transaction in transactions {
+            let next = transaction.envelope().nonce().saturating_add(1);
+            let known = self.next_nonces.entry(transaction.signer()).or_default();
+            *known = next.max(*known);
+        }
+    }
+}
+
+/// Stops the node when the state database failed; a lost branch is nobody's concern.
+#[expect(
+    clippy::panic,
+    reason = "a node without its state must stop, not guess"
+)]
+fn settle<T>(result: Result<Option<T>, StateError>) -> Option<T> {
+    match result {
+        Ok(value) => value,
+        Err(StateError::Abandoned) => {
+            debug!("stopped work on an abandoned branch");
+            None
+        }
+        Err(fault) => panic!("{fault}"),
+    }
+}
+
+impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
+    type SigningScheme = Scheme;
+    type Context = Context;
+    type Block = Block;
+    type Databases = BatchSet<E>;
+    type Captured = Option<Effect>;
+    type Provider = ();
+    type Input = ();
+
+    fn sync_targets(block: &Block) -> <Self::Databases as DatabaseSet<E>>::SyncTargets {
+        let extension = block.extension();
+        Target::new(extension.ops_root, extension.ops_range.clone())
+    }
+
+    async fn genesis(&mut self) -> Block {
+        Block::clone(&self.genesis)
+    }
+
+    async fn propose(
+        &mut self,
+        (runtime, context): (E, Context),
+        ancestry: impl Ancestry<Block>,
+        batch: Batch<E>,
+        _input: Input<(), ()>,
+    ) -> Option<Proposed<Self, E>> {
+        let built = self.build(&runtime, context, ancestry, batch).await;
+        settle(built).map(|(block, merkleized)| Proposed { block, merkleized })
+    }
+
+    async fn process(
+        &mut self,
+        (runtime, _): (E, Context),
+        ancestry: impl Ancestry<Block>,
+        batch: Batch<E>,
+        finality: Finality,
+    ) -> Option<MerkleizedBatch<E>> {
+        settle(self.check(&runtime, ancestry, batch, finality).await)
+    }
+
+    async fn capture(
+        &mut self,
+        _context: (E, Context),
+        block: &Block,
+        _batch: &MerkleizedBatch<E>,
+        _readers: <Self::Databases as DatabaseSet<E>>::Readers,
+    ) -> Option<Effect> {
+        let mut effect = self.take(block);
+        if let (Some(archive), Some(effect)) = (&self.archive, &mut effect) {
+            // Before the state is applied: readers of past states count on the archive to know all that it has become.
+            let before = std::mem::take(&mut effect.before);
+            archive.append(block.number(), before).await;
+        }
+        effect
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "losing a final block's effects would be silent damage"
+    )]
+    async fn finalized(
+        &mut self,
+        _context: (E, Context),
+        block: &Block,
+        effect: Option<Effect>,
+        _readers: <Self::Databases as DatabaseSet<E>>::Readers,
+    ) {
+        // Whatever becomes final was built or checked by this process first: after a restart the
+        // engine processes again what it delivers again.
+        let Effect {
+            transactions,
+            receipts,
+            before: _,
+        } = effect.expect("a final block was not executed by this process");
+        let block = Arc::new(block.clone());
+        self.history
+            .append(Arc::clone(&block), receipts.clone())
+            .await;
+        self.mempool.finalized(transactions.clone()).await;
+        self.feed.publish(block, transactions, receipts);
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn milliseconds(time: SystemTime) -> u64 {
+    let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

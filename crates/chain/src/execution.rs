@@ -1,0 +1,184 @@
+//! Where the synchronous executor meets the asynchronous state: poll once, fetch, resume.
+
+use crate::{
+    alias::Runtime,
+    history::archive::{self, Past},
+};
+use evm::{
+    CallOutcome, CallProgress, Executor, Progress, Simulation, View, ViewError, prefetch_keys,
+};
+use futures::FutureExt as _;
+use state::{SharedDatabase, StateError, StateRead};
+use std::{sync::Arc, task::Poll};
+use types::{StateKey, StateValue, Transaction};
+
+/// Keys fetched in one read of the database: enough to amortize it, few enough to bound its memory.
+const FETCH_BATCH: usize = 1024;
+
+/// The applied state, locked for each read only: it may move on in between.
+pub struct Now<'a, E: Runtime>(pub &'a SharedDatabase<E>);
+
+impl<E: Runtime> StateRead for Now<'_, E> {
+    async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
+        self.0.read().await.read(key).await
+    }
+
+    async fn read_many(&self, keys: &[StateKey]) -> Result<Vec<StateValue>, StateError> {
+        self.0.read().await.read_many(keys).await
+    }
+}
+
+/// The state after a past block: what the archive says replaced, else what is there now.
+pub struct PastState<'a, R> {
+    /// The state now, which the archive is never behind. It is read first, so that the archive knows of every change it
+    /// has by then.
+    pub now: R,
+    /// What its changes replaced.
+    pub archive: &'a archive::Mailbox,
+    /// The block.
+    pub height: u64,
+}
+
+impl<R: StateRead> PastState<'_, R> {
+    async fn past(&self, keys: Vec<StateKey>) -> Result<Vec<Past>, StateError> {
+        let answer = self.archive.past(self.height, keys).await;
+        let answer = answer.ok_or(StateError::Abandoned)?;
+        answer.map_err(|error| StateError::Database(error.to_string()))
+    }
+}
+
+impl<R: StateRead> StateRead for PastState<'_, R> {
+    async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
+        not_at_hand().await;
+        let now = self.now.read(key).await?;
+        match self.past(vec![key]).await?.pop() {
+            Some(Past::Was(value)) => Ok(value),
+            Some(Past::Unchanged) | None => Ok(now),
+        }
+    }
+
+    async fn read_many(&self, keys: &[StateKey]) -> Result<Vec<StateValue>, StateError> {
+        let now = self.now.read_many(keys).await?;
+        let past = self.past(keys.to_vec()).await?;
+        let values = now.into_iter().zip(past).map(|(now, past)| match past {
+            Past::Was(value) => value,
+            Past::Unchanged => now,
+        });
+        Ok(values.collect())
+    }
+}
+
+/// Pending once, so that a read that is polled once does not ask the archive in vain.
+async fn not_at_hand() {
+    let mut asked = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            Poll::Ready(())
+        } else {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A state as the executor sees it: each read is polled once, with nobody to wake.
+struct Polled<'a, R>(&'a R);
+
+impl<R: StateRead> View for Polled<'_, R> {
+    fn poll(&self, key: &StateKey) -> Poll<Result<StateValue, ViewError>> {
+        self.0
+            .read(*key)
+            .now_or_never()
+            .map_or(Poll::Pending, |read| {
+                Poll::Ready(read.map_err(|error| match error {
+                    StateError::Abandoned => ViewError::Abandoned,
+                    other => ViewError::Database(other.to_string()),
+                }))
+            })
+    }
+}
+
+/// How execution of a block's transactions ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// All were executed, or left out as the policy says.
+    Done,
+    /// The one at this index makes the block invalid.
+    Invalid {
+        /// Its place in the block.
+        index: usize,
+        /// Why.
+        reason: evm::Invalid,
+    },
+}
+
+/// Runs `executor` to its end over `state`, fetching what it lacks.
+///
+/// # Errors
+/// [`StateError`] when the branch was abandoned or the database failed.
+pub async fn execute<R: StateRead>(
+    executor: &mut Executor,
+    transactions: &[Arc<Transaction>],
+    state: &R,
+) -> Result<Executed, StateError> {
+    let keys: Vec<StateKey> = prefetch_keys(transactions)
+        .into_iter()
+        .filter(|key| !executor.knows(key))
+        .collect();
+    for keys in keys.chunks(FETCH_BATCH) {
+        for (key, value) in keys.iter().zip(state.read_many(keys).await?) {
+            executor.supply(*key, value);
+        }
+    }
+    loop {
+        match executor.run(transactions, &Polled(state)).map_err(fault)? {
+            Progress::Done => return Ok(Executed::Done),
+            Progress::Invalid { index, reason } => {
+                return Ok(Executed::Invalid { index, reason });
+            }
+            Progress::Suspended(key) => executor.supply(key, state.read(key).await?),
+        }
+    }
+}
+
+/// Runs a simulated call to its end.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn simulate<R: StateRead>(
+    simulation: &mut Simulation,
+    call: &evm::Call,
+    state: &R,
+) -> Result<CallOutcome, StateError> {
+    loop {
+        match simulation.call(call, &Polled(state)).map_err(fault)? {
+            CallProgress::Done(outcome) => return Ok(outcome),
+            CallProgress::Suspended(key) => simulation.supply(key, state.read(key).await?),
+        }
+    }
+}
+
+/// Runs a gas estimation to its end.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn estimate<R: StateRead>(
+    simulation: &mut Simulation,
+    call: &evm::Call,
+    state: &R,
+) -> Result<Result<u64, CallOutcome>, StateError> {
+    loop {
+        match simulation.estimate(call, &Polled(state)).map_err(fault)? {
+            CallProgress::Done(outcome) => return Ok(outcome),
+            CallProgress::Suspended(key) => simulation.supply(key, state.read(key).await?),
+        }
+    }
+}
+
+fn fault(error: ViewError) -> StateError {
+    match error {
+        ViewError::Abandoned => StateError::Abandoned,
+        other => StateError::Database(other.to_string()),
+    }
+}

@@ -1,0 +1,133 @@
+//! Who hears of final blocks: a window of the latest ones, and a bell.
+
+use alloy_primitives::B256;
+use commonware_utils::channel::watch;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+use types::{Block, Transaction, TransactionReceipt};
+
+/// Final blocks kept in memory for readers near the head; older ones come from disk.
+const WINDOW: usize = 128;
+
+/// A final block with what it did.
+#[derive(Clone, Debug)]
+pub struct Finalized {
+    /// The block.
+    pub block: Arc<Block>,
+    /// Its Ethereum hash.
+    pub hash: B256,
+    /// Its transactions, recovered.
+    pub transactions: Vec<Arc<Transaction>>,
+    /// Its transaction receipts.
+    pub receipts: Vec<TransactionReceipt>,
+}
+
+impl Finalized {
+    /// Puts together what belongs together.
+    pub fn new(
+        block: Arc<Block>,
+        transactions: Vec<Arc<Transaction>>,
+        receipts: Vec<TransactionReceipt>,
+    ) -> Self {
+        Self {
+            hash: block.hash(),
+            block,
+            transactions,
+            receipts,
+        }
+    }
+
+    /// Block number.
+    pub fn number(&self) -> u64 {
+        self.block.number()
+    }
+}
+
+/// The latest final blocks. Cheap to clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    bell: Arc<watch::Sender<Arc<Finalized>>>,
+    window: Arc<Mutex<VecDeque<Arc<Finalized>>>>,
+}
+
+impl Feed {
+    /// Starts at the block the node's state is at.
+    pub fn new(start: Finalized) -> Self {
+        let start = Arc::new(start);
+        let window = Arc::new(Mutex::new(VecDeque::from([Arc::clone(&start)])));
+        Self {
+            bell: Arc::new(watch::channel(start).0),
+            window,
+        }
+    }
+
+    /// After a restart: moves to the block the state is at, unless a later one was published already.
+    pub fn resume_at(&self, start: Finalized) {
+        self.push(Arc::new(start));
+    }
+
+    /// Publishes a block whose state is applied and whose effects are durable.
+    pub fn publish(
+        &self,
+        block: Arc<Block>,
+        transactions: Vec<Arc<Transaction>>,
+        receipts: Vec<TransactionReceipt>,
+    ) {
+        self.push(Arc::new(Finalized::new(block, transactions, receipts)));
+    }
+
+    fn push(&self, finalized: Arc<Finalized>) {
+        {
+            let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+            // Readers must never see the chain go back, whoever comes late.
+            if window
+                .back()
+                .is_some_and(|last| last.number() >= finalized.number())
+            {
+                return;
+            }
+            if window.len() >= WINDOW {
+                window.pop_front();
+            }
+            window.push_back(Arc::clone(&finalized));
+            self.bell.send_replace(finalized);
+        }
+    }
+
+    /// The last final block.
+    pub fn latest(&self) -> Arc<Finalized> {
+        Arc::clone(&self.bell.borrow())
+    }
+
+    /// Its number.
+    pub fn height(&self) -> u64 {
+        self.bell.borrow().number()
+    }
+
+    /// A recent final block by number.
+    pub fn recent(&self, number: u64) -> Option<Arc<Finalized>> {
+        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window
+            .iter()
+            .rev()
+            .find(|block| block.number() == number)
+            .cloned()
+    }
+
+    /// A recent final block by hash.
+    pub fn recent_by_hash(&self, hash: &B256) -> Option<Arc<Finalized>> {
+        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window
+            .iter()
+            .rev()
+            .find(|block| block.hash == *hash)
+            .cloned()
+    }
+
+    /// A receiver that wakes at each new final block. It may skip some: read those by number.
+    pub fn watch(&self) -> watch::Receiver<Arc<Finalized>> {
+        self.bell.subscribe()
+    }
+}

@@ -1,0 +1,38 @@
+//! One validator of the chain: consensus application, engine, mempool, history.
+//!
+//! Everything here runs on the engine's runtime traits, so the deterministic runtime runs all of
+//! it: no sockets, no clock of our own, no tokio.
+//!
+//! ```text
+//!            submit                                   read, call, finality
+//!  surfaces ────────► mempool ──► propose ─┐    ┌──────────── Node ──────────► surfaces
+//!                        ▲                 ▼    │
+//!                      gossip      consensus engine ──► process (evm + state)
+//!                        │                 │
+//!                      peers          finalized ──► history ──► feed
+//! ```
+//!
+//! In reading order: [`rules`] (what a block must look like), `execution` (the executor meets the
+//! database), `application` (propose, process, finalize), [`mempool`], `history`, [`feed`],
+//! [`engine`] (the wiring), [`node`] (the handle).
+//!
+//! This crate must not know HTTP, SQL or tokio.
+
+mod alias;
+mod application;
+pub mod engine;
+mod execution;
+pub mod feed;
+mod history;
+pub mod mempool;
+pub mod node;
+mod recovery;
+pub mod rules;
+
+pub use alias::{Finalization, Runtime, Scheme, Share};
+pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};
+pub use feed::Finalized;
+pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
+pub use mempool::SubmitError;
+pub use node::{Certificate, Finality, Node, NodeError, Overrides, ProvedState};
+pub use state::Entry as StateEntry;

@@ -1,0 +1,376 @@
+//! A running node as its surfaces see it: questions in, answers out, nothing of the runtime.
+
+mod question;
+mod world;
+
+pub use world::ProvedState;
+
+use self::question::{Answerer, Query};
+use crate::{
+    alias::{Finalization, Marshal, Runtime},
+    feed::{Feed, Finalized},
+    history::{
+        self, archive,
+        logs::{LogCursor, LogPage, LogQuery, LogsError},
+    },
+    mempool::{self, Census, Standing, SubmitError},
+    recovery::Recovery,
+};
+use alloy_primitives::{B256, Bytes};
+use commonware_codec::Encode as _;
+use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, types::Height};
+use commonware_utils::channel::{mpsc, watch};
+use evm::CodeCache;
+use state::{SharedDatabase, StateError};
+use std::sync::Arc;
+use types::{
+    Block, ChainSpec, Digest, Namespace, StateKey, StateValue, Transaction, TransactionReceipt,
+};
+
+/// Headers at most between a block and the certificate that covers it. Certificates are missing
+/// only for a few blocks in a row, so a longer search means they are lost.
+const COVER_BLOCKS_MAX: u64 = 256;
+
+/// Questions that may wait for the state.
+const QUERIES_MAX: usize = 4096;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// The state cannot be read now (the node is starting or stopping).
+    #[error("the node's state is not available: it is starting or stopping")]
+    Unavailable,
+    /// The state database failed.
+    #[error("{0}")]
+    State(String),
+    /// This node does not have states so old.
+    #[error(
+        "historical state of block {asked} is not available: this node keeps {}",
+        match .first {
+            Some(first) => format!("the states from block {first} on"),
+            None => format!("the state of the latest block ({}) only", .latest),
+        }
+    )]
+    StatePruned {
+        /// The block whose state was asked for.
+        asked: u64,
+        /// The first block whose state it has besides the last one's; none if it keeps no archive.
+        first: Option<u64>,
+        /// The last block.
+        latest: u64,
+    },
+    /// This node does not have logs of blocks so old.
+    #[error("logs before block {first} are not available on this node")]
+    LogsPruned {
+        /// The first block whose logs it has.
+        first: u64,
+    },
+}
+
+impl From<LogsError> for NodeError {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Pruned { first } => Self::LogsPruned { first },
+            LogsError::Storage(error) => Self::State(error.to_string()),
+        }
+    }
+}
+
+impl From<StateError> for NodeError {
+    fn from(error: StateError) -> Self {
+        Self::State(error.to_string())
+    }
+}
+
+/// A certificate as the outside world takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Epoch of the proposal.
+    pub epoch: u64,
+    /// View of the proposal.
+    pub view: u64,
+    /// View of its parent.
+    pub parent_view: u64,
+    /// Hash of the certified block.
+    pub block_hash: B256,
+    /// The threshold signature: 48 bytes, a compressed G1 point.
+    pub signature: Bytes,
+}
+
+impl From<&Finalization> for Certificate {
+    fn from(finalization: &Finalization) -> Self {
+        let proposal = &finalization.proposal;
+        Self {
+            epoch: proposal.epoch().get(),
+            view: proposal.view().get(),
+            parent_view: proposal.parent.get(),
+            block_hash: B256::from_slice(proposal.payload.as_ref()),
+            signature: finalization.certificate.encode().into(),
+        }
+    }
+}
+
+/// The proof that a block is final: headers from it to a certified one, and the certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finality {
+    /// RLP headers, each the parent of the next.
+    pub headers: Vec<Bytes>,
+    /// The certificate over the last.
+    pub certificate: Certificate,
+}
+
+/// State that a simulated call sees instead of the real one.
+pub type Overrides = Vec<(StateKey, StateValue)>;
+
+/// A handle to a running node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    spec: Arc<ChainSpec>,
+    genesis: Arc<Block>,
+    namespace: Namespace,
+    feed: Feed,
+    marshal: Marshal,
+    history: history::Mailbox,
+    mempool: mempool::Mailbox,
+    recovery: Recovery,
+    archive: Option<archive::Mailbox>,
+    queries: mpsc::Sender<Query>,
+}
+
+/// What a node's handle is made of.
+pub(crate) struct Parts {
+    pub spec: Arc<ChainSpec>,
+    pub genesis: Arc<Block>,
+    pub feed: Feed,
+    pub marshal: Marshal,
+    pub history: history::Mailbox,
+    pub mempool: mempool::Mailbox,
+    pub recovery: Recovery,
+    pub codes: CodeCache,
+    pub archive: Option<archive::Mailbox>,
+}
+
+/// Starts answering. Questions of the state wait for `database`.
+pub(crate) fn start<E: Runtime>(
+    context: E,
+    parts: Parts,
+    database: impl Future<Output = SharedDatabase<E>> + Send + 'static,
+) -> Node {
+    let Parts {
+        spec,
+        genesis,
+        feed,
+        marshal,
+        history,
+        mempool,
+        recovery,
+        codes,
+        archive,
+    } = parts;
+    let (queries, mut inbox) = mpsc::channel::<Query>(QUERIES_MAX);
+    let answerer = Answerer {
+        spec: Arc::clone(&spec),
+        feed: feed.clone(),
+        codes,
+        marshal: marshal.clone(),
+        genesis: Arc::clone(&genesis),
+        archive: archive.clone(),
+    };
+    context.spawn(|context| async move {
+        let database = database.await;
+        while let Some(query) = inbox.recv().await {
+            let (answerer, database) = (answerer.clone(), database.clone());
+            // A simulated call holds its thread as long as its gas lasts; consensus needs the others.
+            context
+                .child("query")
+                .shared(query.executes())
+                .spawn(|_| async move { answerer.answer(&database, query).await });
+        }
+    });
+    let namespace = Namespace::new(spec.chain_id, &Digest::from(genesis.hash().0));
+    Node {
+        spec,
+        genesis,
+        namespace,
+        feed,
+        marshal,
+        history,
+        mempool,
+        recovery,
+        archive,
+        queries,
+    }
+}
+
+impl Node {
+    /// The chain's constitution.
+    pub const fn spec(&self) -> &Arc<ChainSpec> {
+        &self.spec
+    }
+
+    /// Block 0.
+    pub const fn genesis(&self) -> &Arc<Block> {
+        &self.genesis
+    }
+
+    /// What the network's signatures are bound to.
+    pub const fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Takes in a raw transaction and spreads it. Gives its hash.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn submit(&self, raw: Bytes) -> Result<B256, SubmitError> {
+        self.mempool.submit(raw).await
+    }
+
+    /// The last final block, whose state is what is read.
+    pub fn latest(&self) -> Arc<Finalized> {
+        self.feed.latest()
+    }
+
+    /// Wakes at each new final block; it may skip some.
+    pub fn watch(&self) -> watch::Receiver<Arc<Finalized>> {
+        self.feed.watch()
+    }
+
+    /// The final block with this number.
+    pub async fn block(&self, number: u64) -> Option<Arc<Finalized>> {
+        if let Some(recent) = self.feed.recent(number) {
+            return Some(recent);
+        }
+        self.complete(self.body(number).await?).await
+    }
+
+    /// The final block with this number without what it did, which for an old one is cheaper than
+    /// [`Self::block`].
+    pub async fn body(&self, number: u64) -> Option<Arc<Block>> {
+        body(&self.feed, &self.marshal, &self.genesis, number).await
+    }
+
+    /// The transaction receipts of the final block with this number.
+    pub async fn receipts(&self, number: u64) -> Option<Vec<TransactionReceipt>> {
+        if let Some(recent) = self.feed.recent(number) {
+            return Some(recent.receipts.clone());
+        }
+        if number == 0 {
+            return Some(Vec::new());
+        }
+        Some(self.history.effects(number).await?.receipts)
+    }
+
+    /// Some of the logs wanted, from the beginning or from where a page ended. Whoever goes on until there is no next page
+    /// has all of them, but for blocks that became final meanwhile.
+    ///
+    /// # Errors
+    /// [`NodeError::LogsPruned`] when the range begins before what is kept; [`NodeError::Unavailable`] when the node is
+    /// stopping.
+    pub async fn logs(
+        &self,
+        query: &Arc<LogQuery>,
+        after: Option<LogCursor>,
+    ) -> Result<LogPage, NodeError> {
+        let page = self.history.logs().search(Arc::clone(query), after).await;
+        Ok(page.ok_or(NodeError::Unavailable)??)
+    }
+
+    /// The final block with this hash.
+    pub async fn block_by_hash(&self, hash: B256) -> Option<Arc<Finalized>> {
+        if let Some(recent) = self.feed.recent_by_hash(&hash) {
+            return Some(recent);
+        }
+        if hash == self.genesis.hash() {
+            return self.complete(Arc::clone(&self.genesis)).await;
+        }
+        let digest = Digest::from(hash.0);
+        let (height, found) = self.marshal.get_info(Identifier::Digest(digest)).await?;
+        if found != digest {
+            return None;
+        }
+        self.block(height.get())
+            .await
+            .filter(|block| block.hash == hash)
+    }
+
+    async fn complete(&self, block: Arc<Block>) -> Option<Arc<Finalized>> {
+        let receipts = self.receipts(block.number()).await?;
+        let mut transactions = Vec::with_capacity(block.transactions().len());
+        for raw in block.transactions() {
+            transactions.push(self.recovery.recover(raw.clone()).ok()?);
+        }
+        Some(Arc::new(Finalized::new(block, transactions, receipts)))
+    }
+
+    /// A final transaction: its block and its place in it.
+    pub async fn transaction(&self, hash: B256) -> Option<(Arc<Finalized>, usize)> {
+        let position = self.history.position(hash).await?;
+        let block = self.block(position.height).await?;
+        let index = usize::try_from(position.index).ok()?;
+        (block.transactions.get(index)?.hash() == hash).then_some((block, index))
+    }
+
+    /// A transaction that waits in this node's mempool.
+    pub async fn waiting(&self, hash: B256) -> Option<Arc<Transaction>> {
+        self.mempool.transaction(hash).await
+    }
+
+    /// How a transaction stands in this node's mempool: waiting, or dropped not long ago and why.
+    pub async fn standing(&self, hash: B256) -> Option<Standing> {
+        self.mempool.standing(hash).await
+    }
+
+    /// How many transactions wait in this node's mempool.
+    pub async fn census(&self) -> Census {
+        self.mempool.census().await
+    }
+
+    /// The certificate of the block at this height, if there is one for just this height.
+    pub async fn certificate(&self, number: u64) -> Option<Certificate> {
+        let finalization = self.marshal.get_finalization(Height::new(number)).await?;
+        Some(Certificate::from(&finalization))
+    }
+
+    /// The proof that the block at this height is final: its certificate, or a later one and the
+    /// headers up to it. None if it is not final here yet, or the next certificate is still to come.
+    pub async fn finality(&self, number: u64) -> Option<Finality> {
+        let mut headers = Vec::new();
+        for height in number..=number.saturating_add(COVER_BLOCKS_MAX) {
+            let block = self.block(height).await?;
+            headers.push(block.block.header_rlp());
+            if let Some(certificate) = self.certificate(height).await
+                && certificate.block_hash == block.hash
+            {
+                return Some(Finality {
+                    headers,
+                    certificate,
+                });
+            }
+        }
+        None
+    }
+}
+
+/// The final block with this number, without what it did.
+async fn body(
+    feed: &Feed,
+    marshal: &Marshal,
+    genesis: &Arc<Block>,
+    number: u64,
+) -> Option<Arc<Block>> {
+    if number > feed.height() {
+        return None;
+    }
+    if let Some(recent) = feed.recent(number) {
+        return Some(Arc::clone(&recent.block));
+    }
+    match marshal
+        .get_block(Identifier::Height(Height::new(number)))
+        .await
+    {
+        Some(block) => Some(block.inner_shared()),
+        None if number == 0 => Some(Arc::clone(genesis)),
+        None => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! The node's own JSON-RPC methods, `ashlar_*`. Quantities are hexadecimal as everywhere in Ethereum's JSON-RPC.
+
+use alloy_primitives::{B256, Bytes, FixedBytes, U64};
+use serde::{Deserialize, Serialize};
+
+/// `ashlar_getIdentity`: which network a node belongs to.
+pub const GET_IDENTITY: &str = "ashlar_getIdentity";
+/// `ashlar_getFinalization(block)`: the proof that a block is final.
+pub const GET_FINALIZATION: &str = "ashlar_getFinalization";
+/// `ashlar_getReceipt(transaction hash)`: the receipt of a transaction, as its JSON twin.
+pub const GET_RECEIPT: &str = "ashlar_getReceipt";
+/// `ashlar_getProof(address, storage slots, block?)`: what an account and its slots hold after the last final block, or that
+/// they are absent, as an `ashlar-state-proof/1` ([`proof::StateProof`]).
+pub const GET_PROOF: &str = "ashlar_getProof";
+/// `ashlar_subscribe("finalized", {"from"}?)`: every finalized block from a height on.
+pub const SUBSCRIBE: &str = "ashlar_subscribe";
+/// `ashlar_unsubscribe(id)`.
+pub const UNSUBSCRIBE: &str = "ashlar_unsubscribe";
+/// Method of a subscription's notifications.
+pub const SUBSCRIPTION: &str = "ashlar_subscription";
+/// The one subscription there is.
+pub const FINALIZED: &str = "finalized";
+
+/// Which network a node belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// The EVM chain id.
+    pub chain_id: U64,
+    /// The hash of block 0.
+    pub genesis_hash: B256,
+    /// The network's public key.
+    pub identity: FixedBytes<96>,
+    /// The node's software, e.g. `ashlar/0.1.0`.
+    pub client_version: String,
+}
+
+/// The validators' certificate over the last of some headers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finalization {
+    /// The epoch of the committee that signed.
+    pub epoch: U64,
+    /// The consensus view of the proposal.
+    pub view: U64,
+    /// The view of the proposal's parent.
+    pub parent_view: U64,
+    /// The threshold signature.
+    pub signature: FixedBytes<48>,
+}
+
+/// The proof that a block is final: its header, its descendants' up to a certified one, and that certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalityProof {
+    /// RLP headers, the block's own first.
+    pub headers: Vec<Bytes>,
+    /// The certificate over the last of them.
+    pub finalization: Finalization,
+}
+
+/// Where a subscription starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeFrom {
+    /// The first height wanted; without it the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<U64>,
+}
+
+/// One finalized block, as `ashlar_subscribe` sends it. One for every height, ascending, without gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalizedBlock {
+    /// The RLP header.
+    pub header: Bytes,
+    /// The certificate over it; null when a later block's proves this one.
+    pub finalization: Option<Finalization>,
+    /// The transactions, in their EIP-2718 encoding.
+    pub transactions: Vec<Bytes>,
+    /// Their receipts, in their EIP-2718 encoding, with bloom.
+    pub receipts: Vec<Bytes>,
+}
+
+impl From<Finalization> for proof::Finalization {
+    fn from(wire: Finalization) -> Self {
+        Self {
+            epoch: wire.epoch.to(),
+            view: wire.view.to(),
+            parent_view: wire.parent_view.to(),
+            signature: wire.signature,
+        }
+    }
+}
+
+impl From<proof::Finalization> for Finalization {
+    fn from(certificate: proof::Finalization) -> Self {
+        Self {
+            epoch: U64::from(certificate.epoch),
+            view: U64::from(certificate.view),
+            parent_view: U64::from(certificate.parent_view),
+            signature: certificate.signature,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn the_wire_form_is_fixed() {
+        let block = FinalizedBlock {
+            header: Bytes::from_static(&[0xc0]),
+            finalization: Some(Finalization {
+                epoch: U64::ZERO,
+                view: U64::from(12),
+                parent_view: U64::from(11),
+                signature: FixedBytes::repeat_byte(0xab),
+            }),
+            transactions: vec![Bytes::from_static(&[2, 1])],
+            receipts: vec![],
+        };
+        let json = serde_json::to_string(&block).unwrap();
+        expect![[r#"{"header":"0xc0","finalization":{"epoch":"0x0","view":"0xc","parentView":"0xb","signature":"0xabababababababababababababababababababababababababababababababababababababababababababababababab"},"transactions":["0x0201"],"receipts":[]}"#]].assert_eq(&json);
+        assert_eq!(
+            serde_json::from_str::<FinalizedBlock>(&json).unwrap(),
+            block
+        );
+
+        let identity = Identity {
+            chain_id: U64::from(4242),
+            genesis_hash: B256::ZERO,
+            identity: FixedBytes::ZERO,
+            client_version: "ashlar/0.1.0".to_owned(),
+        };
+        let json = serde_json::to_string(&identity).unwrap();
+        assert!(
+            json.starts_with(r#"{"chainId":"0x1092","genesisHash":"0x00"#),
+            "{json}"
+        );
+        assert!(
+            json.ends_with(r#""clientVersion":"ashlar/0.1.0"}"#),
+            "{json}"
+        );
+
+        assert_eq!(
+            serde_json::to_string(&SubscribeFrom::default()).unwrap(),
+            "{}"
+        );
+        let from = SubscribeFrom {
+            from: Some(U64::from(5)),
+        };
+        assert_eq!(serde_json::to_string(&from).unwrap(), r#"{"from":"0x5"}"#);
+        assert!(serde_json::from_str::<SubscribeFrom>(r#"{"form":"0x5"}"#).is_err());
+    }
+}

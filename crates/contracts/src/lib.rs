@@ -1,0 +1,34 @@
+//! The Rust view of our Solidity: where the system contracts stand, what code they have at genesis, how to call them
+//! and how to read what they say.
+//!
+//! The sources, their tests and the compiled artifacts are in `contracts/` at the root of the repository. The artifacts
+//! are committed, so building this crate needs no Solidity compiler. This crate knows nothing of execution: it takes
+//! and gives bytes.
+//!
+//! ```text
+//! entries ──encode──▶ calldata ──▶ (Records, executed by the chain) ──▶ logs ──decode──▶ Recorded { root, claimed }
+//!    └────────────── the leaves of the claimed entries, batch_root, merkle_path ◀──────────────┘
+//! ```
+//!
+//! - [`record`]: the call: address, code, ids, encoding
+//! - [`tree`]: leaves, root and paths of the records of one call
+//! - [`event`]: what a call said
+//! - [`history`]: block hashes as contracts read them (EIP-2935)
+//! - [`abi`]: the interfaces as `sol!` types, for everything else
+#![no_std]
+
+extern crate alloc;
+
+pub mod abi;
+pub mod event;
+pub mod history;
+pub mod record;
+pub mod tree;
+
+pub use abi::IRecords;
+pub use event::{BitmapError, Event, EventError, Recorded};
+pub use record::{
+    BatchError, Entry, MAX_BATCH, RECORDS_ADDRESS, commitment_slot, encode_record, organization_of,
+    record_id, records_runtime_code,
+};
+pub use tree::{LEAF_DOMAIN, NODE_DOMAIN, batch_root, leaf, merkle_path, node};

@@ -1,0 +1,6 @@
+//! The Rust view against the committed artifact: its declarations, its bytes, and the bytes at work.
+
+mod execution;
+mod history;
+mod interface;
+mod vectors;

@@ -1,0 +1,62 @@
+//! The block environment of execution: the only facts about "now" a contract can see.
+
+use alloy_primitives::{Address, B256, U256};
+use revm::{
+    context::{BlockEnv, CfgEnv},
+    context_interface::block::BlobExcessGasAndPrice,
+    primitives::hardfork::SpecId,
+};
+use types::Fork;
+
+/// Everything execution of a block depends on besides parent state and transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The EVM rules.
+    pub fork: Fork,
+    /// Block number.
+    pub number: u64,
+    /// Block time in whole seconds since the Unix epoch. Not strictly increasing: blocks may come
+    /// several times a second.
+    pub timestamp: u64,
+    /// Hash of the parent block; stored for `BLOCKHASH` as EIP-2935 says.
+    pub parent_hash: B256,
+    /// Gas the block may use.
+    pub gas_limit: u64,
+    /// Base fee per gas in wei.
+    pub base_fee: u64,
+    /// Receiver of priority fees.
+    pub beneficiary: Address,
+    /// What `PREVRANDAO` gives. **Not random**: see ARCHITECTURE.md.
+    pub prev_randao: B256,
+}
+
+impl Environment {
+    pub(crate) fn cfg(&self) -> CfgEnv {
+        let spec = match self.fork {
+            Fork::Osaka => SpecId::OSAKA,
+        };
+        let mut cfg = CfgEnv::new_with_spec(spec);
+        cfg.chain_id = self.chain_id;
+        cfg
+    }
+
+    pub(crate) fn block(&self) -> BlockEnv {
+        BlockEnv {
+            number: U256::from(self.number),
+            beneficiary: self.beneficiary,
+            timestamp: U256::from(self.timestamp),
+            gas_limit: self.gas_limit,
+            basefee: self.base_fee,
+            difficulty: U256::ZERO,
+            prevrandao: Some(self.prev_randao),
+            // No blobs on this chain: the blob base fee stays at its minimum of one wei.
+            blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
+                excess_blob_gas: 0,
+                blob_gasprice: 1,
+            }),
+            ..BlockEnv::default()
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Execution of a block, transaction by transaction, resumable at any missing read.
+
+use crate::{
+    environment::Environment,
+    overlay::{CodeCache, Overlay, Session, View, ViewError, history_slot},
+    transaction::{Invalid, tx_env},
+};
+use alloy_consensus::{Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
+use alloy_primitives::{Bloom, U256};
+use revm::{
+    Context, ExecuteEvm as _, MainBuilder as _, MainContext as _,
+    context_interface::{
+        ContextTr as _,
+        result::{EVMError, ExecutionResult},
+    },
+};
+use std::collections::BTreeSet;
+use types::{StateKey, StateValue, Transaction, TransactionReceipt};
+
+/// What to do with a transaction that cannot be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Leave it out and go on: how a leader builds.
+    Skip,
+    /// The block is invalid: how everyone else checks.
+    Reject,
+}
+
+/// How far [`Executor::run`] came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All transactions were executed (or left out).
+    Done,
+    /// A value is missing: fetch it, [`Executor::supply`] it, run again.
+    Suspended(StateKey),
+    /// Under [`Policy::Reject`]: this transaction makes the block invalid.
+    Invalid {
+        /// Its place in the block.
+        index: usize,
+        /// Why.
+        reason: Invalid,
+    },
+}
+
+/// A block's execution in progress.
+#[derive(Debug)]
+pub struct Executor {
+    environment: Environment,
+    policy: Policy,
+    overlay: Overlay,
+    next: usize,
+    gas_used: u64,
+    receipts: Vec<TransactionReceipt>,
+    included: Vec<usize>,
+    skipped: Vec<(usize, Invalid)>,
+}
+
+/// The effect of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Transaction receipts in order.
+    pub receipts: Vec<TransactionReceipt>,
+    /// Indices into the given transactions that were executed.
+    pub included: Vec<usize>,
+    /// Indices that were left out, and why. Empty under [`Policy::Reject`].
+    pub skipped: Vec<(usize, Invalid)>,
+    /// Gas used by all of them.
+    pub gas_used: u64,
+    /// The logs' bloom filter for the header.
+    pub logs_bloom: Bloom,
+    /// New values of changed keys, in key order.
+    pub changes: Vec<(StateKey, StateValue)>,
+}
+
+impl Executor {
+    /// Starts a block: records the parent's hash (EIP-2935) and executes nothing yet.
+    pub fn new(environment: Environment, policy: Policy, codes: CodeCache) -> Self {
+        let mut overlay = Overlay::new(codes);
+        if let Some(parent) = environment.number.checked_sub(1) {
+            overlay.write(
+                history_slot(parent),
+                StateValue::Slot(U256::from_be_bytes(environment.parent_hash.0)),
+            );
+        }
+        Self {
+            environment,
+            policy,
+            overlay,
+            next: 0,
+            gas_used: 0,
+            receipts: Vec::new(),
+            included: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Makes a parent value known.
+    pub fn supply(&mut self, key: StateKey, value: StateValue) {
+        self.overlay.supply(key, value);
+    }
+
+    /// Whether a parent value is known already.
+    pub fn knows(&self, key: &StateKey) -> bool {
+        self.overlay.knows(key)
+    }
+
+    /// Executes `transactions` from where the last call stopped. Every call must be given the
+    /// same transactions and a view of the same parent.
+    ///
+    /// # Errors
+    /// [`ViewError::Database`] when the state database failed: the node must stop.
+    pub fn run(
+        &mut self,
+        transactions: &[impl AsRef<Transaction>],
+        view: &impl View,
+    ) -> Result<Progress, ViewError> {
+        let session = Session {
+            overlay: &mut self.overlay,
+            view,
+        };
+        let mut evm = Context::mainnet()
+            .with_db(session)
+            .with_cfg(self.environment.cfg())
+            .with_block(self.environment.block())
+            .build_mainnet();
+        while let Some(transaction) = transactions.get(self.next) {
+            let transaction = transaction.as_ref();
+            let index = self.next;
+            let left = self.environment.gas_limit.saturating_sub(self.gas_used);
+            let want = transaction.envelope().gas_limit();
+            let result = if want > left {
+                Err(EVMError::Custom(String::new()))
+            } else {
+                evm.transact(tx_env(transaction))
+            };
+            let refused = match result {
+                Ok(executed) => {
+                    let db = evm.ctx.db_mut();
+                    match db.overlay.commit(view, executed.state) {
+                        Ok(()) => {}
+                        Err(ViewError::Missing(key)) => return Ok(Progress::Suspended(key)),
+                        Err(fault) => return Err(fault),
+                    }
+                    self.gas_used = self.gas_used.saturating_add(executed.result.tx_gas_used());
+                    self.receipts
+                        .push(receipt(transaction, executed.result, self.gas_used));
+                    self.included.push(index);
+                    self.next = index.saturating_add(1);
+                    continue;
+                }
+                Err(EVMError::Database(ViewError::Missing(key))) => {
+                    return Ok(Progress::Suspended(key));
+                }
+                Err(EVMError::Database(fault)) => return Err(fault),
+                Err(EVMError::Transaction(reason)) => Invalid::from(reason),
+                Err(EVMError::Custom(_)) if want > left => Invalid::GasLimit { want, limit: left },
+                Err(other) => Invalid::Other(other.to_string()),
+            };
+            match self.policy {
+                Policy::Reject => {
+                    return Ok(Progress::Invalid {
+                        index,
+                        reason: refused,
+                    });
+                }
+                Policy::Skip => self.skipped.push((index, refused)),
+            }
+            self.next = index.saturating_add(1);
+        }
+        Ok(Progress::Done)
+    }
+
+    /// The effect of what was executed.
+    pub fn finish(self) -> Outcome {
+        let logs_bloom = self
+            .receipts
+            .iter()
+            .fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
+        Outcome {
+            receipts: self.receipts,
+            included: self.included,
+            skipped: self.skipped,
+            gas_used: self.gas_used,
+            logs_bloom,
+            changes: self.overlay.into_changes(),
+        }
+    }
+}
+
+/// The reads a block is sure or likely to make: senders, recipients and access lists. Fetching
+/// them together beforehand makes suspension rare.
+pub fn prefetch_keys(transactions: &[impl AsRef<Transaction>]) -> BTreeSet<StateKey> {
+    let mut keys = BTreeSet::new();
+    for transaction in transactions {
+        let transaction = transaction.as_ref();
+        keys.insert(StateKey::Account(transaction.signer()));
+        if let Some(recipient) = transaction.envelope().to() {
+            keys.insert(StateKey::Account(recipient));
+        }
+        for entry in transaction
+            .envelope()
+            .access_list()
+            .into_iter()
+            .flat_map(|list| list.iter())
+        {
+            keys.insert(StateKey::Account(entry.address));
+            for slot in &entry.storage_keys {
+                keys.insert(StateKey::Slot(entry.address, U256::from_be_bytes(slot.0)));
+            }
+        }
+    }
+    keys
+}
+
+/// A receipt carries logs only if the transaction succeeded, whatever the interpreter kept.
+fn receipt(
+    transaction: &Transaction,
+    result: ExecutionResult,
+    cumulative_gas_used: u64,
+) -> TransactionReceipt {
+    let (success, logs) = match result {
+        ExecutionResult::Success { logs, .. } => (true, logs),
+        ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => (false, Vec::new()),
+    };
+    let receipt = Receipt {
+        status: success.into(),
+        cumulative_gas_used,
+        logs,
+    };
+    let receipt = ReceiptWithBloom::from(receipt);
+    match transaction.envelope().tx_type() {
+        TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
+        TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
+        TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
+        TxType::Eip4844 => ReceiptEnvelope::Eip4844(receipt),
+        TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
+    }
+}

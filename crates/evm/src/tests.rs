@@ -1,0 +1,463 @@
+use crate::{
+    Call, CallOutcome, CallProgress, CodeCache, Environment, Executor, Invalid, Outcome, Policy,
+    Progress, Simulation, View, ViewError, prefetch_keys,
+};
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use proptest::prelude::*;
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    task::Poll,
+};
+use types::{Account, Fork, StateKey, StateValue, Transaction};
+
+const CHAIN_ID: u64 = 4242;
+/// Adds one to slot 0.
+const COUNTER: Address = address!("0x00000000000000000000000000000000000c0001");
+const COUNTER_CODE: &[u8] = &hex!("60005460010160005500");
+/// Stores the parent's hash in slot 1.
+const HASHER: Address = address!("0x00000000000000000000000000000000000c0002");
+const HASHER_CODE: &[u8] = &hex!("600143034060015500");
+/// Reverts.
+const REVERTER: Address = address!("0x00000000000000000000000000000000000c0003");
+const REVERTER_CODE: &[u8] = &hex!("60006000fd");
+/// Logs 32 zero bytes under topic 7 and toggles slot 2 between 0 and 1.
+const TOGGLER: Address = address!("0x00000000000000000000000000000000000c0004");
+const TOGGLER_CODE: &[u8] = &hex!("600760206000a16002541560025500");
+
+type State = BTreeMap<StateKey, StateValue>;
+
+fn users() -> Vec<PrivateKeySigner> {
+    (1..=4_u8)
+        .map(|n| PrivateKeySigner::from_bytes(&B256::repeat_byte(n)).unwrap())
+        .collect()
+}
+
+fn world() -> State {
+    let mut state = State::new();
+    for user in users() {
+        let account = Account {
+            balance: U256::from(1_000_000),
+            ..Account::default()
+        };
+        state.insert(
+            StateKey::Account(user.address()),
+            StateValue::Account(account),
+        );
+    }
+    for (address, code) in [
+        (COUNTER, COUNTER_CODE),
+        (HASHER, HASHER_CODE),
+        (REVERTER, REVERTER_CODE),
+        (TOGGLER, TOGGLER_CODE),
+    ] {
+        let code_hash = alloy_primitives::keccak256(code);
+        let account = Account {
+            nonce: 1,
+            code_hash,
+            ..Account::default()
+        };
+        state.insert(StateKey::Account(address), StateValue::Account(account));
+        state.insert(
+            StateKey::Code(code_hash),
+            StateValue::Code(Bytes::from_static(code)),
+        );
+    }
+    state
+}
+
+fn environment(number: u64) -> Environment {
+    Environment {
+        chain_id: CHAIN_ID,
+        fork: Fork::Osaka,
+        number,
+        timestamp: 1_700_000_000,
+        parent_hash: B256::repeat_byte(0xab),
+        gas_limit: 100_000_000,
+        base_fee: 0,
+        beneficiary: Address::ZERO,
+        prev_randao: B256::ZERO,
+    }
+}
+
+fn transaction(
+    user: &PrivateKeySigner,
+    nonce: u64,
+    kind: TxKind,
+    value: u64,
+    input: Bytes,
+) -> Arc<Transaction> {
+    let unsigned = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 200_000,
+        to: kind,
+        value: U256::from(value),
+        input,
+        ..TxEip1559::default()
+    };
+    let signature = user.sign_hash_sync(&unsigned.signature_hash()).unwrap();
+    let raw = TxEnvelope::from(unsigned.into_signed(signature)).encoded_2718();
+    Arc::new(Transaction::recover(raw.into(), CHAIN_ID).unwrap())
+}
+
+/// A parent state that answers as `ready` says, and counts.
+struct Parent<'a> {
+    state: &'a State,
+    ready: &'a dyn Fn(u32) -> bool,
+    asked: Cell<u32>,
+    suspended: Cell<u32>,
+    supplied: RefCell<BTreeSet<StateKey>>,
+}
+
+impl<'a> Parent<'a> {
+    fn new(state: &'a State, ready: &'a dyn Fn(u32) -> bool) -> Self {
+        let (asked, suspended) = (Cell::new(0), Cell::new(0));
+        Self {
+            state,
+            ready,
+            asked,
+            suspended,
+            supplied: RefCell::default(),
+        }
+    }
+
+    fn value(&self, key: &StateKey) -> StateValue {
+        self.state.get(key).cloned().unwrap_or(StateValue::Absent)
+    }
+}
+
+impl View for Parent<'_> {
+    fn poll(&self, key: &StateKey) -> Poll<Result<StateValue, ViewError>> {
+        assert!(
+            !self.supplied.borrow().contains(key),
+            "{key:?} was asked for after it was supplied"
+        );
+        self.asked.set(self.asked.get() + 1);
+        if (self.ready)(self.asked.get()) {
+            return Poll::Ready(Ok(self.value(key)));
+        }
+        self.suspended.set(self.suspended.get() + 1);
+        Poll::Pending
+    }
+}
+
+fn execute(
+    parent: &Parent<'_>,
+    transactions: &[Arc<Transaction>],
+    policy: Policy,
+    prefetch: bool,
+    codes: CodeCache,
+) -> Result<Outcome, (usize, Invalid)> {
+    let mut executor = Executor::new(environment(1), policy, codes);
+    if prefetch {
+        for key in prefetch_keys(transactions) {
+            executor.supply(key, parent.value(&key));
+        }
+    }
+    loop {
+        match executor.run(transactions, parent).unwrap() {
+            Progress::Done => return Ok(executor.finish()),
+            Progress::Invalid { index, reason } => return Err((index, reason)),
+            Progress::Suspended(key) => {
+                parent.supplied.borrow_mut().insert(key);
+                executor.supply(key, parent.value(&key));
+            }
+        }
+    }
+}
+
+/// A random block: transfers, calls, deployments, self-destructions, transactions that cannot be
+/// executed, in any mix.
+fn block() -> impl Strategy<Value = Vec<Arc<Transaction>>> {
+    let step = (0..4_usize, 0..10_u8, 0..50_u64, any::<bool>());
+    prop::collection::vec(step, 1..24).prop_map(|steps| {
+        let users = users();
+        let mut nonces = [0_u64; 4];
+        steps
+            .into_iter()
+            .map(|(user, what, value, skip)| {
+                // Now and then a gap: the transaction and its successors cannot be executed.
+                let nonce = nonces[user] + u64::from(skip && what == 9);
+                nonces[user] += 1;
+                let (kind, value, input) = match what {
+                    0 => (TxKind::Call(COUNTER), 0, Bytes::new()),
+                    1 => (TxKind::Call(HASHER), 0, Bytes::new()),
+                    2 => (TxKind::Call(REVERTER), value, Bytes::new()),
+                    3 => (TxKind::Call(TOGGLER), 0, Bytes::new()),
+                    // Deploys the counter.
+                    4 => (
+                        TxKind::Create,
+                        0,
+                        Bytes::from_static(&hex!("600a80600b6000396000f360005460010160005500")),
+                    ),
+                    // Writes a slot and destroys itself while being created.
+                    5 => (
+                        TxKind::Create,
+                        value,
+                        Bytes::from_static(&hex!("600160005533ff")),
+                    ),
+                    // Spends more than there is.
+                    6 => (TxKind::Call(COUNTER), 2_000_000, Bytes::new()),
+                    _ => (
+                        TxKind::Call(users[(user + 1) % 4].address()),
+                        value,
+                        Bytes::new(),
+                    ),
+                };
+                transaction(&users[user], nonce, kind, value, input)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What reaches consensus must not depend on what was cached, prefetched or slow.
+    #[test]
+    fn suspension_changes_nothing(transactions in block(), pattern in any::<u64>()) {
+        let state = world();
+        let always = |_| true;
+        let never = |_| false;
+        let sometimes = |asked: u32| pattern >> (asked % 64) & 1 == 1;
+        let ready = Parent::new(&state, &always);
+        let expected = execute(&ready, &transactions, Policy::Skip, false, CodeCache::default()).unwrap();
+        prop_assert_eq!(ready.suspended.get(), 0);
+        let warm = CodeCache::default();
+        for ready in [&never as &dyn Fn(u32) -> bool, &sometimes, &always] {
+            for (prefetch, codes) in [(false, CodeCache::default()), (true, CodeCache::default()), (true, warm.clone())] {
+                let parent = Parent::new(&state, ready);
+                let outcome = execute(&parent, &transactions, Policy::Skip, prefetch, codes).unwrap();
+                prop_assert_eq!(&outcome, &expected);
+            }
+        }
+        let slow = Parent::new(&state, &never);
+        execute(&slow, &transactions, Policy::Skip, false, CodeCache::default()).unwrap();
+        prop_assert!(slow.suspended.get() > 0, "the suspending state never suspended");
+    }
+
+    /// What a leader includes, everyone else accepts, with the same effect.
+    #[test]
+    fn the_checker_agrees_with_the_builder(transactions in block()) {
+        let state = world();
+        let parent = Parent::new(&state, &|_| true);
+        let built = execute(&parent, &transactions, Policy::Skip, true, CodeCache::default()).unwrap();
+        let included: Vec<_> = built.included.iter().map(|index| transactions[*index].clone()).collect();
+        let checked = execute(&parent, &included, Policy::Reject, false, CodeCache::default()).unwrap();
+        prop_assert_eq!(checked.receipts, built.receipts);
+        prop_assert_eq!(checked.changes, built.changes);
+        prop_assert_eq!(checked.gas_used, built.gas_used);
+        prop_assert_eq!(checked.logs_bloom, built.logs_bloom);
+    }
+
+    /// Changes are in key order, never repeat what the parent holds, and conserve money.
+    #[test]
+    fn changes_are_canonical(transactions in block()) {
+        let state = world();
+        let parent = Parent::new(&state, &|_| true);
+        let outcome = execute(&parent, &transactions, Policy::Skip, true, CodeCache::default()).unwrap();
+        prop_assert!(outcome.changes.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        let mut after = state.clone();
+        for (key, value) in outcome.changes {
+            prop_assert_ne!(parent.value(&key), value.clone());
+            after.insert(key, value);
+        }
+        let money = |state: &State| state.values().fold(U256::ZERO, |sum, value| match value {
+            StateValue::Account(account) => sum + account.balance,
+            _ => sum,
+        });
+        // Self-destruction during creation pays the creator, so nothing is burned here.
+        prop_assert_eq!(money(&state), money(&after));
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "threads are what is tested")]
+fn executions_suspended_side_by_side_do_not_meet() {
+    let transactions: Arc<Vec<_>> = Arc::new(
+        (0..20)
+            .map(|nonce| transaction(&users()[0], nonce, TxKind::Call(COUNTER), 0, Bytes::new()))
+            .collect(),
+    );
+    let codes = CodeCache::default();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (transactions, codes) = (Arc::clone(&transactions), codes.clone());
+            std::thread::spawn(move || {
+                let state = world();
+                let never = |_| false;
+                // Two executions in one thread, resumed in turn.
+                let parents = [Parent::new(&state, &never), Parent::new(&state, &never)];
+                let mut executors =
+                    [(); 2].map(|()| Executor::new(environment(1), Policy::Reject, codes.clone()));
+                let mut running = 2;
+                while running > 0 {
+                    running = 0;
+                    for (executor, parent) in executors.iter_mut().zip(&parents) {
+                        if let Progress::Suspended(key) =
+                            executor.run(&transactions, parent).unwrap()
+                        {
+                            executor.supply(key, parent.value(&key));
+                            running += 1;
+                        }
+                    }
+                }
+                executors.map(Executor::finish)
+            })
+        })
+        .collect();
+    let outcomes: Vec<_> = threads
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+        .collect();
+    assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]));
+    let slot = (
+        StateKey::Slot(COUNTER, U256::ZERO),
+        StateValue::Slot(U256::from(20)),
+    );
+    assert!(outcomes[0].changes.contains(&slot));
+}
+
+fn run(transactions: &[Arc<Transaction>]) -> Outcome {
+    let state = world();
+    let parent = Parent::new(&state, &|_| true);
+    execute(
+        &parent,
+        transactions,
+        Policy::Skip,
+        true,
+        CodeCache::default(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn blockhash_reads_the_history_in_the_state() {
+    let call = transaction(&users()[0], 0, TxKind::Call(HASHER), 0, Bytes::new());
+    let outcome = run(&[call]);
+    let hash = U256::from_be_bytes(B256::repeat_byte(0xab).0);
+    assert!(outcome.changes.contains(&(
+        StateKey::Slot(HASHER, U256::from(1)),
+        StateValue::Slot(hash)
+    )));
+}
+
+#[test]
+fn a_failed_transaction_pays_and_logs_nothing() {
+    let call = transaction(&users()[0], 0, TxKind::Call(REVERTER), 5, Bytes::new());
+    let outcome = run(&[call]);
+    assert!(!outcome.receipts[0].status());
+    assert!(outcome.receipts[0].logs().is_empty());
+    assert!(outcome.gas_used > 21_000);
+    assert!(
+        !outcome
+            .changes
+            .iter()
+            .any(|(key, _)| *key == StateKey::Account(REVERTER))
+    );
+}
+
+#[test]
+fn refusals_speak_geths_words() {
+    let user = &users()[0];
+    let to = TxKind::Call(COUNTER);
+    let check = |transaction: Arc<Transaction>, expected: &str| {
+        let state = world();
+        let parent = Parent::new(&state, &|_| true);
+        let refused = execute(
+            &parent,
+            &[transaction],
+            Policy::Reject,
+            true,
+            CodeCache::default(),
+        );
+        let (index, reason) = refused.unwrap_err();
+        assert_eq!((index, reason.to_string().as_str()), (0, expected));
+    };
+    check(
+        transaction(user, 1, to, 0, Bytes::new()),
+        "nonce too high: address next nonce 0, tx nonce 1",
+    );
+    check(
+        transaction(user, 0, to, 1_000_001, Bytes::new()),
+        "insufficient funds for gas * price + value: have 1000000 want 1000001",
+    );
+    let used = Account {
+        nonce: 3,
+        balance: U256::from(1),
+        ..Account::default()
+    };
+    let refusal = environment(1).admit(&transaction(user, 2, to, 0, Bytes::new()), &used);
+    assert_eq!(
+        refusal.unwrap_err().to_string(),
+        "nonce too low: next nonce 3, tx nonce 2"
+    );
+    assert!(
+        environment(1)
+            .admit(&transaction(user, 4, to, 1, Bytes::new()), &used)
+            .is_ok()
+    );
+}
+
+fn simulate(call: &Call, ready: &dyn Fn(u32) -> bool) -> (CallOutcome, Result<u64, CallOutcome>) {
+    let state = world();
+    let parent = Parent::new(&state, ready);
+    let mut simulation = Simulation::new(environment(1), CodeCache::default());
+    let outcome = loop {
+        match simulation.call(call, &parent).unwrap() {
+            CallProgress::Done(outcome) => break outcome,
+            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
+        }
+    };
+    let estimate = loop {
+        match simulation.estimate(call, &parent).unwrap() {
+            CallProgress::Done(estimate) => break estimate,
+            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
+        }
+    };
+    (outcome, estimate)
+}
+
+#[test]
+fn a_simulated_call_has_no_effect_and_an_exact_estimate() {
+    let user = users()[0].address();
+    for ready in [&(|_| true) as &dyn Fn(u32) -> bool, &|_| false] {
+        let transfer = Call {
+            from: user,
+            to: Some(user),
+            gas: 1_000_000,
+            ..Call::default()
+        };
+        let (outcome, estimate) = simulate(&transfer, ready);
+        assert!(matches!(
+            outcome,
+            CallOutcome::Success {
+                gas_used: 21_000,
+                ..
+            }
+        ));
+        assert_eq!(estimate, Ok(21_000));
+        let count = Call {
+            to: Some(COUNTER),
+            ..transfer.clone()
+        };
+        let (outcome, estimate) = simulate(&count, ready);
+        let CallOutcome::Success { gas_used, .. } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(estimate, Ok(gas_used));
+        let revert = Call {
+            to: Some(REVERTER),
+            ..transfer
+        };
+        let (outcome, estimate) = simulate(&revert, ready);
+        assert!(matches!(outcome, CallOutcome::Revert { .. }));
+        assert_eq!(estimate, Err(outcome));
+    }
+}

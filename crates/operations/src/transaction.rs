@@ -1,0 +1,107 @@
+//! Building and signing the transaction of a batch.
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use contracts::{BatchError, Entry, RECORDS_ADDRESS, encode_record};
+
+/// Gas of a call apart from its entries: 21,000 and the events, with room.
+const GAS_BASE: u64 = 100_000;
+
+/// Gas of one entry: a new storage slot (22,100), its calldata and hashing, with a fifth of room.
+const GAS_ENTRY: u64 = 30_000;
+
+/// No transaction may ask for more (EIP-7825).
+const GAS_MAX: u64 = 16_777_216;
+
+/// A batch that could not become a transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The contract would refuse it.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// The signer failed.
+    #[error("the relayer key could not sign")]
+    Signer(#[from] alloy_signer::Error),
+}
+
+/// A signed transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBatch {
+    /// Its hash.
+    pub hash: B256,
+    /// Its EIP-2718 encoding.
+    pub raw: Bytes,
+}
+
+/// Builds and signs the call of `Records` with `entries`. The same arguments always give the same bytes (RFC 6979).
+pub fn sign(
+    signer: &PrivateKeySigner,
+    chain_id: u64,
+    nonce: u64,
+    max_fee_per_gas: u128,
+    entries: &[Entry],
+) -> Result<SignedBatch, Error> {
+    let transaction = TxEip1559 {
+        chain_id,
+        nonce,
+        gas_limit: gas_limit(entries.len()),
+        max_fee_per_gas,
+        // Inclusion is not for sale here: with base fee 0 nobody pays anything.
+        max_priority_fee_per_gas: 0,
+        to: TxKind::Call(RECORDS_ADDRESS),
+        value: U256::ZERO,
+        access_list: Default::default(),
+        input: encode_record(entries)?,
+    };
+    let signature = signer.sign_hash_sync(&transaction.signature_hash())?;
+    let envelope = TxEnvelope::from(transaction.into_signed(signature));
+    Ok(SignedBatch {
+        hash: *envelope.tx_hash(),
+        raw: envelope.encoded_2718().into(),
+    })
+}
+
+/// Gas enough for a call with that many new records.
+pub const fn gas_limit(entries: usize) -> u64 {
+    let wanted = GAS_BASE.saturating_add(GAS_ENTRY.saturating_mul(entries as u64));
+    if wanted < GAS_MAX { wanted } else { GAS_MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{Transaction as _, transaction::SignerRecoverable as _};
+    use alloy_eips::eip2718::Decodable2718 as _;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_signed_the_same_way_twice() {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+        let entries = [Entry {
+            key: B256::repeat_byte(1),
+            commitment: B256::repeat_byte(2),
+        }];
+        let signed = sign(&signer, 4242, 3, 0, &entries).unwrap();
+        assert_eq!(sign(&signer, 4242, 3, 0, &entries).unwrap(), signed);
+        let decoded = TxEnvelope::decode_2718(&mut signed.raw.as_ref()).unwrap();
+        assert_eq!(
+            (decoded.nonce(), decoded.chain_id(), decoded.to()),
+            (3, Some(4242), Some(RECORDS_ADDRESS))
+        );
+        assert_eq!(decoded.recover_signer().unwrap(), signer.address());
+        assert_eq!(*decoded.tx_hash(), signed.hash);
+        assert!(sign(&signer, 4242, 3, 0, &[]).is_err());
+    }
+
+    #[test]
+    fn the_largest_batch_fits_a_transaction() {
+        assert_eq!(gas_limit(1), 130_000);
+        // The contract's tests measure 12.4 million for 512 new records.
+        assert!(gas_limit(contracts::MAX_BATCH) <= GAS_MAX);
+        assert!(gas_limit(contracts::MAX_BATCH) > 12_400_000 * 115 / 100);
+        assert_eq!(gas_limit(10_000), GAS_MAX);
+    }
+}

@@ -1,0 +1,98 @@
+//! Accounts, in the last final state or, where it is kept, in an earlier one.
+
+use crate::{
+    dispatch::{Reply, reply},
+    error::Error,
+    method::Api,
+    parameter::Params,
+};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, U64, U256};
+use chain::{Node, NodeError};
+
+/// `eth_accounts`: nodes hold no account keys.
+pub(crate) fn list(params: &Params<'_>) -> Reply {
+    params.end()?;
+    reply(&[Address::ZERO; 0])
+}
+
+/// `eth_getBalance`.
+pub(crate) async fn balance(api: &Api, mut params: Params<'_>) -> Reply {
+    let address: Address = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let at = state_at(&api.node, block).await?;
+    reply(&api.node.account_at(at, address).await?.balance)
+}
+
+/// `eth_getCode`.
+pub(crate) async fn code(api: &Api, mut params: Params<'_>) -> Reply {
+    let address: Address = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let at = state_at(&api.node, block).await?;
+    reply(&api.node.code_at(at, address).await?)
+}
+
+/// `eth_getStorageAt`. The slot may be written without leading zeros, as web3.py does.
+pub(crate) async fn storage(api: &Api, mut params: Params<'_>) -> Reply {
+    let address: Address = params.required()?;
+    let slot: U256 = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let at = state_at(&api.node, block).await?;
+    reply(&B256::from(api.node.slot_at(at, address, slot).await?))
+}
+
+/// `eth_getTransactionCount`: for `pending` it counts what waits in this node's mempool.
+pub(crate) async fn nonce(api: &Api, mut params: Params<'_>) -> Reply {
+    let address: Address = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let nonce = if block == Some(BlockId::Number(BlockNumberOrTag::Pending)) {
+        api.node.next_nonce(address).await?
+    } else {
+        let at = state_at(&api.node, block).await?;
+        api.node.account_at(at, address).await?.nonce
+    };
+    reply(&U64::from(nonce))
+}
+
+/// Blocks back to which it is looked whether the state has changed: those at hand in memory.
+const UNCHANGED_BLOCKS_MAX: u64 = 100;
+
+/// Where the state after a block is read: none for the last one. A node that does not keep the state of an earlier block
+/// still has it if no transaction came after it (but for the block hashes of EIP-2935): tools that fork the chain pin a
+/// block and read on.
+pub(crate) async fn state_at(node: &Node, id: Option<BlockId>) -> Result<Option<u64>, Error> {
+    let asked = match id {
+        Some(BlockId::Number(BlockNumberOrTag::Number(number))) => number,
+        Some(BlockId::Number(BlockNumberOrTag::Earliest)) => 0,
+        None | Some(BlockId::Number(_)) => return Ok(None),
+        Some(BlockId::Hash(hash)) => match node.block_by_hash(hash.block_hash).await {
+            Some(block) => block.number(),
+            None => return Err(Error::Failed("header not found".to_owned())),
+        },
+    };
+    let head = node.latest().number();
+    if asked > head {
+        return Err(Error::Failed("header not found".to_owned()));
+    }
+    match node.state_at(asked).await {
+        Err(NodeError::StatePruned { .. }) if unchanged_since(node, asked, head).await => Ok(None),
+        at => Ok(at?),
+    }
+}
+
+async fn unchanged_since(node: &Node, asked: u64, head: u64) -> bool {
+    if head - asked > UNCHANGED_BLOCKS_MAX {
+        return false;
+    }
+    for number in asked + 1..=head {
+        let block = node.body(number).await;
+        if block.is_none_or(|block| !block.transactions().is_empty()) {
+            return false;
+        }
+    }
+    true
+}

@@ -1,0 +1,391 @@
+//! The port: HTTP and WebSocket, with every bound on what a client may take up.
+
+use crate::{
+    dispatch,
+    error::Error,
+    method::{Api, Caller},
+    network::Network,
+    socket,
+};
+use axum::{
+    Extension, Router,
+    body::{Body, to_bytes},
+    extract::{
+        Request, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use chain::Node;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{
+    io, net::SocketAddr, num::NonZeroUsize, pin::pin, sync::Arc, thread::available_parallelism,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tracing::{debug, info, warn};
+use types::SpecError;
+
+/// How long a connection may take to send the head of a request, and stay open without one. Longer
+/// than clients keep idle connections, so that they are the ones to close.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long open connections may take to end when the node stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause after a connection could not be accepted (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address and port. Port 0 takes a free one. Anyone who reaches it can use the node: keep it on
+    /// loopback or a protected network.
+    pub listen: SocketAddr,
+    /// How much clients may take up.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Serves at this address, with the usual limits.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How much clients may take up. Too little refuses honest clients, too much lets one take the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; more wait to be accepted.
+    pub connections_max: usize,
+    /// Messages answered at a time; more wait, at most `request_timeout`.
+    pub requests_max: usize,
+    /// Bytes of one message.
+    pub body_bytes_max: usize,
+    /// Calls in one batch.
+    pub batch_max: usize,
+    /// Time for all calls of one message. Above the 20 s that a transaction may be waited for.
+    pub request_timeout: Duration,
+    /// Bytes of an answer after which nothing is added to it. A single block may exceed it.
+    pub response_bytes_max: usize,
+    /// Blocks that one question for logs may cover. They cost little; logs found are bounded by the next.
+    pub log_blocks_max: u64,
+    /// Logs in one answer.
+    pub logs_max: usize,
+    /// Filters installed at a time, of all clients.
+    pub filters_max: usize,
+    /// Subscriptions of one WebSocket.
+    pub subscriptions_max: usize,
+    /// Calls simulated at a time. Each takes a processor; more than there are only slow each other, and
+    /// consensus, down.
+    pub calls_max: usize,
+    /// Gas of one simulated call.
+    pub call_gas_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            requests_max: 1_024,
+            body_bytes_max: 5 << 20,
+            batch_max: 1_000,
+            request_timeout: Duration::from_secs(30),
+            response_bytes_max: 25 << 20,
+            log_blocks_max: 1_000_000,
+            logs_max: 10_000,
+            filters_max: 1_024,
+            subscriptions_max: 128,
+            calls_max: available_parallelism().map_or(2, NonZeroUsize::get),
+            call_gas_max: 50_000_000,
+        }
+    }
+}
+
+/// Why JSON-RPC is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Something else listens on the port.
+    #[error(
+        "JSON-RPC cannot use {0}: the port is in use. Stop the program that uses it, or choose another port"
+    )]
+    PortInUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("JSON-RPC cannot use {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// The node's chain spec is unusable.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+}
+
+/// A port that is taken, before it is served. Connections made meanwhile wait.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    limits: Limits,
+}
+
+/// Takes the port and serves until `shutdown`.
+///
+/// # Errors
+/// As [`Server::bind`] and [`Server::run`].
+pub async fn serve(
+    config: Config,
+    node: Node,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    Server::bind(config).await?.run(node, shutdown).await
+}
+
+impl Server {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// [`ServeError`] naming the address and what to do.
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        let Config {
+            listen: address,
+            limits,
+        } = config;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ServeError::PortInUse(address),
+            _ => ServeError::Listen { address, source },
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self {
+            listener,
+            address,
+            limits,
+        })
+    }
+
+    /// The address taken, with the port that was free if 0 was asked for.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then lets what is under way finish for a few seconds.
+    ///
+    /// # Errors
+    /// [`ServeError::Spec`] if the node's chain spec is unusable.
+    pub async fn run(
+        self,
+        node: Node,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let Self {
+            listener,
+            address,
+            limits,
+        } = self;
+        let network = Network::new(&node)?;
+        let (stopper, stop) = watch::channel(false);
+        let router = Router::new()
+            .route("/", post(call).get(open).options(preflight))
+            .fallback(async || (StatusCode::NOT_FOUND, "JSON-RPC is at /\n"))
+            .with_state(Served {
+                api: Arc::new(Api::new(node, network, limits)),
+                stop: stop.clone(),
+            });
+        let places = Arc::new(Semaphore::new(limits.connections_max));
+        info!(%address, "serving JSON-RPC");
+        let accepting = async {
+            loop {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
+                let stream = match listener.accept().await {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        warn!(%error, "a connection could not be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
+                // An answer is one write; nothing more to wait for.
+                let _ = stream.set_nodelay(true);
+                let service = router.clone().layer(Extension(Place {
+                    _permit: Arc::new(place),
+                }));
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEAD_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                    .with_upgrades();
+                let mut stop = stop.clone();
+                tokio::spawn(async move {
+                    let mut connection = pin!(connection);
+                    let ended = tokio::select! {
+                        ended = connection.as_mut() => Some(ended),
+                        () = stopping(&mut stop) => None,
+                    };
+                    let ended = match ended {
+                        Some(ended) => ended,
+                        None => {
+                            connection.as_mut().graceful_shutdown();
+                            connection.await
+                        }
+                    };
+                    if let Err(error) = ended {
+                        debug!(%error, "a connection failed");
+                    }
+                });
+            }
+        };
+        let shutdown = pin!(shutdown);
+        futures::future::select(pin!(accepting), shutdown).await;
+        drop(listener);
+        stopper.send_replace(true);
+        let all = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
+        if timeout(STOP_TIMEOUT, places.acquire_many(all))
+            .await
+            .is_err()
+        {
+            warn!("connections were cut off that did not end in time");
+        }
+        Ok(())
+    }
+}
+
+/// Returns when the node stops, or is gone.
+pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct Served {
+    api: Arc<Api>,
+    stop: watch::Receiver<bool>,
+}
+
+/// A connection's place among all. A WebSocket takes it over.
+#[derive(Clone)]
+struct Place {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// A message over HTTP.
+async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if !is_json(&head.headers) {
+        let error = Error::InvalidRequest(
+            "invalid content type, only application/json is supported".to_owned(),
+        );
+        return answered(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(refusal(error)));
+    }
+    let most = api.limits.body_bytes_max;
+    let message = match timeout(api.limits.request_timeout, to_bytes(body, most)).await {
+        Ok(Ok(message)) => message,
+        Ok(Err(_)) => {
+            let error =
+                Error::InvalidRequest(format!("content length too large: more than {most} bytes"));
+            return answered(StatusCode::PAYLOAD_TOO_LARGE, Some(refusal(error)));
+        }
+        Err(_) => return answered(StatusCode::REQUEST_TIMEOUT, Some(refusal(Error::Timeout))),
+    };
+    match dispatch::answer(&api, &mut Caller::default(), &message).await {
+        Some(answer) => answered(StatusCode::OK, Some(answer)),
+        None => answered(StatusCode::NO_CONTENT, None),
+    }
+}
+
+/// The media types that geth takes. Anything else could be sent by a web page that was not asked to.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = value
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    [
+        "application/json",
+        "application/json-rpc",
+        "application/jsonrequest",
+    ]
+    .iter()
+    .any(|known| media_type.trim().eq_ignore_ascii_case(known))
+}
+
+fn refusal(error: Error) -> String {
+    dispatch::response("null", Err(error))
+}
+
+fn answered(status: StatusCode, text: Option<String>) -> Response {
+    let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+    }
+    // Web pages may call; there are no credentials to abuse.
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    response
+}
+
+/// What a browser asks before a web page may call.
+async fn preflight() -> Response {
+    let mut response = answered(StatusCode::NO_CONTENT, None);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("POST"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("content-type"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
+    );
+    response
+}
+
+/// A WebSocket, or someone who looks what is here.
+async fn open(
+    State(Served { api, stop }): State<Served>,
+    Extension(place): Extension<Place>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    match upgrade {
+        Ok(upgrade) => {
+            let most = api.limits.body_bytes_max;
+            upgrade
+                .max_message_size(most)
+                .max_frame_size(most)
+                .on_upgrade(async move |socket| {
+                    socket::serve(socket, api, stop).await;
+                    drop(place);
+                })
+        }
+        Err(rejection) if headers.contains_key(header::UPGRADE) => rejection.into_response(),
+        Err(_) => "Ashlar JSON-RPC: POST a request here, or open a WebSocket.\n".into_response(),
+    }
+}

@@ -1,0 +1,399 @@
+//! One validator in this process, on a port and in a folder of its own, and someone who calls it.
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use commonware_cryptography::{
+    ChaCha20Poly1305, Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt,
+        primitives::{sharing::Mode, variant::MinSig},
+    },
+    ed25519,
+};
+use commonware_math::algebra::Random as _;
+use commonware_p2p::{
+    AddressableManager as _,
+    authenticated::lookup::{self, Network},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{N3f1, NZUsize, TryCollect as _, ordered::Map};
+use rpc::{Config, Limits, Server};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Pacing};
+
+pub const CHAIN_ID: u64 = 4242;
+
+/// Reverts when called with nothing; else logs what it was called with under topic 42 and returns it.
+const ECHO: &[u8] = &[
+    0x60, 0x15, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3, // return what follows as code
+    0x36, 0x15, 0x60, 0x11, 0x57, 0x36, 0x5f, 0x5f, 0x37, 0x60, 0x2a, 0x36, 0x5f, 0xa1, 0x36, 0x5f,
+    0xf3, 0x5b, 0x5f, 0x5f, 0xfd,
+];
+
+/// A running validator. It stops when dropped.
+pub struct Node {
+    pub address: SocketAddr,
+    pub spec: Arc<ChainSpec>,
+    http: reqwest::Client,
+    calls: AtomicU64,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+impl Node {
+    pub async fn start() -> Self {
+        Self::start_with(Limits::default(), Fees::Free).await
+    }
+
+    /// A node that keeps the states of all blocks.
+    pub async fn start_archive() -> Self {
+        Self::start_as(true, Limits::default(), Fees::Free).await
+    }
+
+    pub async fn start_with(limits: Limits, fees: Fees) -> Self {
+        Self::start_as(false, limits, fees).await
+    }
+
+    async fn start_as(archive: bool, limits: Limits, fees: Fees) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = folder.path().to_owned();
+        let (key, share, spec) = constitution(fees);
+        let spec = Arc::new(spec);
+        let (stop, stopped) = oneshot::channel();
+        let (ready, started) = mpsc::channel();
+        let chain_spec = Arc::clone(&spec);
+        // Unoptimized, the future that starts a validator needs more than the usual stack.
+        let thread = std::thread::Builder::new()
+            .stack_size(16 << 20)
+            .spawn(move || {
+                let config = runtime::Config::default()
+                    .with_storage_directory(storage)
+                    .with_worker_threads(2);
+                runtime::Runner::new(config).start(|context| async move {
+                    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+                    let server = Server::bind(Config { listen, limits }).await.unwrap();
+                    let stopper = context.child("stop");
+                    let (_consensus, node) =
+                        Box::pin(validator(context, chain_spec, key, share, archive)).await;
+                    ready.send(server.address()).unwrap();
+                    let shutdown = async {
+                        let _ = stopped.await;
+                    };
+                    server.run(node, shutdown).await.unwrap();
+                    stopper
+                        .stop(0, Some(Duration::from_secs(10)))
+                        .await
+                        .unwrap();
+                });
+            });
+        let thread = thread.unwrap();
+        let address = tokio::task::spawn_blocking(move || started.recv().unwrap())
+            .await
+            .unwrap();
+        let node = Self {
+            address,
+            spec,
+            http: reqwest::Client::new(),
+            calls: AtomicU64::new(1),
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        };
+        // Answered once the state is open: only from then on may the node be stopped at any time.
+        node.call("eth_getBalance", json!([Address::ZERO])).await;
+        node
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Posts a text, and gives status and text.
+    pub async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
+        let request = self
+            .http
+            .post(self.url())
+            .header("content-type", "application/json");
+        let response = request.body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    /// A call's response.
+    pub async fn respond(&self, method: &str, params: Value) -> Value {
+        let id = self.calls.fetch_add(1, Ordering::Relaxed);
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let (status, text) = self.post(request.to_string()).await;
+        assert_eq!(status, 200, "{text}");
+        let response: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(response["id"], id);
+        response
+    }
+
+    /// A call's result.
+    #[track_caller]
+    pub fn call(&self, method: &str, params: Value) -> impl Future<Output = Value> {
+        let method = method.to_owned();
+        async move {
+            let mut response = self.respond(&method, params).await;
+            assert!(response.get("error").is_none(), "{method}: {response}");
+            response["result"].take()
+        }
+    }
+
+    /// A call's error as `code: message`.
+    pub async fn error(&self, method: &str, params: Value) -> String {
+        let response = self.respond(method, params).await;
+        let error = response
+            .get("error")
+            .unwrap_or_else(|| panic!("{method}: {response}"));
+        format!("{}: {}", error["code"], error["message"].as_str().unwrap())
+    }
+
+    pub async fn quantity(&self, method: &str, params: Value) -> u64 {
+        quantity(&self.call(method, params).await)
+    }
+
+    pub async fn height(&self) -> u64 {
+        self.quantity("eth_blockNumber", json!([])).await
+    }
+
+    /// Sends a transaction and gives its transaction receipt once it is final.
+    pub async fn send(&self, from: &User, to: TxKind, input: impl Into<Bytes>) -> Value {
+        let nonce = self
+            .quantity(
+                "eth_getTransactionCount",
+                json!([from.address(), "pending"]),
+            )
+            .await;
+        let raw = from.sign(TxEip1559 {
+            nonce,
+            to,
+            gas_limit: 3_000_000,
+            max_fee_per_gas: 2_000_000_000,
+            input: input.into(),
+            ..TxEip1559::default()
+        });
+        self.call("eth_sendRawTransactionSync", json!([raw, 10_000]))
+            .await
+    }
+
+    /// Deploys the contract that logs and returns what it is called with.
+    pub async fn deploy_echo(&self, from: &User) -> Address {
+        let receipt = self
+            .send(from, TxKind::Create, Bytes::from_static(ECHO))
+            .await;
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+        receipt["contractAddress"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until this height is final.
+    pub async fn wait_for(&self, height: u64) {
+        while self.height().await < height {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !std::thread::panicking() {
+            assert!(matches!(ended, Some(Ok(()))), "the node failed");
+        }
+    }
+}
+
+/// A hexadecimal quantity as Ethereum writes it.
+#[track_caller]
+pub fn quantity(value: &Value) -> u64 {
+    let text = value
+        .as_str()
+        .unwrap_or_else(|| panic!("no quantity: {value}"));
+    let digits = text.strip_prefix("0x").unwrap();
+    assert!(
+        digits == "0" || !digits.starts_with('0'),
+        "leading zeros in {text}"
+    );
+    u64::from_str_radix(digits, 16).unwrap()
+}
+
+/// Someone with money at genesis.
+pub struct User(PrivateKeySigner);
+
+impl User {
+    pub fn new(index: u8) -> Self {
+        Self(PrivateKeySigner::from_bytes(&B256::repeat_byte(index)).unwrap())
+    }
+
+    pub fn address(&self) -> Address {
+        self.0.address()
+    }
+
+    /// The transaction on this chain, signed.
+    pub fn sign(&self, transaction: TxEip1559) -> Bytes {
+        self.sign_exactly(TxEip1559 {
+            chain_id: CHAIN_ID,
+            ..transaction
+        })
+    }
+
+    /// The transaction as it is, signed.
+    pub fn sign_exactly(&self, transaction: TxEip1559) -> Bytes {
+        let signature = self
+            .0
+            .sign_hash_sync(&transaction.signature_hash())
+            .unwrap();
+        TxEnvelope::from(transaction.into_signed(signature))
+            .encoded_2718()
+            .into()
+    }
+}
+
+/// A transfer of one wei with room in every limit.
+pub fn transfer(nonce: u64) -> TxEip1559 {
+    TxEip1559 {
+        nonce,
+        to: TxKind::Call(Address::repeat_byte(0x77)),
+        value: U256::ONE,
+        gas_limit: 21_000,
+        max_fee_per_gas: 2_000_000_000,
+        ..TxEip1559::default()
+    }
+}
+
+fn constitution(fees: Fees) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
+    let mut rng = rand::rng();
+    let key = ed25519::PrivateKey::random(&mut rng);
+    let players = [key.public_key()].into_iter().try_collect().unwrap();
+    let (output, shares) =
+        feldman_desmedt::deal::<MinSig, _, N3f1>(&mut rng, Mode::NonZeroCounter, players).unwrap();
+    let share = shares.get_value(&key.public_key()).unwrap().clone();
+    let contract = |code| GenesisAccount {
+        nonce: 1,
+        code,
+        ..GenesisAccount::default()
+    };
+    let mut accounts = BTreeMap::from([
+        (
+            contracts::RECORDS_ADDRESS,
+            contract(contracts::records_runtime_code()),
+        ),
+        (
+            contracts::history::HISTORY_ADDRESS,
+            contract(contracts::history::history_runtime_code()),
+        ),
+    ]);
+    for index in 1..=4 {
+        let balance = U256::from(10).pow(U256::from(20));
+        accounts.insert(
+            User::new(index).address(),
+            GenesisAccount {
+                balance,
+                ..Default::default()
+            },
+        );
+    }
+    let spec = ChainSpec {
+        name: "test".to_owned(),
+        chain_id: CHAIN_ID,
+        fork: Fork::Osaka,
+        dev: true,
+        time_ms: 1_700_000_000_123,
+        fees,
+        limits: types::Limits {
+            block_gas: 100_000_000,
+        },
+        pacing: Pacing {
+            idle_interval_ms: 200,
+            min_gap_ms: 5,
+            settle_interval_ms: 50,
+        },
+        committee: Committee::new(output).encode(),
+        accounts,
+    };
+    (key, share, spec)
+}
+
+async fn validator(
+    context: runtime::Context,
+    spec: Arc<ChainSpec>,
+    key: ed25519::PrivateKey,
+    share: chain::Share,
+    archive: bool,
+) -> (commonware_runtime::Handle<()>, chain::Node) {
+    let public_key = key.public_key();
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config = lookup::Config::local(
+        Cups::<_, ChaCha20Poly1305>::new(
+            Sake {
+                signer: key,
+                synchrony_bound: Duration::from_secs(5),
+                max_handshake_age: Duration::from_secs(10),
+                version: sake::Version::V1,
+            },
+            cups::Version::V1,
+        ),
+        b"rpc/test",
+        listen,
+        NZUsize!(16),
+        chain::message_bytes_max(1),
+        NZUsize!(1024),
+    );
+    let (mut network, mut oracle) = Network::new(context.child("network"), config);
+    let peers: Map<_, _> = [(public_key.clone(), listen.into())]
+        .into_iter()
+        .try_collect()
+        .unwrap();
+    oracle.track(0, peers);
+    let mut channel = 0;
+    let channels = chain::quotas().map(|quota| {
+        channel += 1;
+        network.register(channel, quota)
+    });
+    network.start();
+    let config = chain::Config {
+        spec,
+        partition_prefix: "test".to_owned(),
+        public_key,
+        share,
+        strategy: Sequential,
+        page_cache_bytes: 4 << 20,
+        mempool: chain::mempool::Limits::default(),
+        archive,
+    };
+    let started = chain::start(
+        context.child("chain"),
+        config,
+        oracle.clone(),
+        oracle,
+        channels,
+    );
+    Box::pin(started).await.unwrap()
+}

@@ -1,0 +1,287 @@
+//! Four validators on a simulated network and simulated disks.
+
+use crate::{committee::Setup, plan::Plan};
+use chain::{CHANNELS, Node};
+use commonware_p2p::{
+    Manager as _,
+    simulated::{self, Link, Network, Oracle},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::{
+    Clock as _, Handle, Spawner as _, Supervisor as _,
+    deterministic::{self, Context},
+};
+use commonware_utils::{NZUsize, Probability, channel::oneshot, ordered::Set};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tracing::debug;
+use types::PublicKey;
+
+/// The running validators.
+pub struct Cluster {
+    context: Context,
+    setup: Setup,
+    oracle: Oracle<PublicKey, Context>,
+    good: Link,
+    slots: Vec<Slot>,
+    directory: Directory,
+}
+
+/// Who of the validators can be reached now. Clones share it.
+#[derive(Clone, Default)]
+pub struct Directory(Arc<Mutex<BTreeMap<usize, Node>>>);
+
+impl Directory {
+    /// A running validator.
+    pub fn node(&self, index: usize) -> Option<Node> {
+        self.lock().get(&index).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Slot {
+    running: Option<(Handle<()>, Node)>,
+    starts: u32,
+}
+
+impl Cluster {
+    /// A network with nobody on it yet.
+    pub async fn new(context: &Context, setup: &Setup, plan: &Plan) -> Self {
+        let count = u32::try_from(setup.validators.len()).unwrap_or(u32::MAX);
+        let (network, oracle) = Network::<_, PublicKey>::new(
+            context.child("network"),
+            simulated::Config {
+                max_size: chain::message_bytes_max(count),
+                max_peers_per_set: NZUsize!(64),
+                disconnect_on_block: true,
+                tracked_peer_sets: NZUsize!(1),
+            },
+        );
+        network.start();
+        let keys = setup
+            .validators
+            .iter()
+            .map(|validator| validator.public_key.clone());
+        oracle.manager().track(0, Set::from_iter_dedup(keys));
+        let good = Link {
+            latency: plan.latency,
+            jitter: plan.jitter,
+            success_rate: percent(plan.delivered),
+        };
+        let slots = setup.validators.iter().map(|_| Slot::default()).collect();
+        let cluster = Self {
+            context: context.child("cluster"),
+            setup: setup.clone(),
+            oracle,
+            good,
+            slots,
+            directory: Directory::default(),
+        };
+        cluster
+            .link(&|_, _| Some(cluster.good.clone()), false)
+            .await;
+        cluster
+    }
+
+    /// Sets every directed link anew; none means that nothing gets through.
+    #[expect(
+        clippy::expect_used,
+        reason = "the simulated network outlives the cluster"
+    )]
+    async fn link(&self, link: &(dyn Fn(usize, usize) -> Option<Link> + Sync), replace: bool) {
+        for (from, sender) in self.setup.validators.iter().enumerate() {
+            for (to, receiver) in self.setup.validators.iter().enumerate() {
+                if from == to {
+                    continue;
+                }
+                let (sender, receiver) = (sender.public_key.clone(), receiver.public_key.clone());
+                if replace {
+                    // It may be cut already.
+                    let _ = self
+                        .oracle
+                        .remove_link(sender.clone(), receiver.clone())
+                        .await;
+                }
+                if let Some(link) = link(from, to) {
+                    self.oracle
+                        .add_link(sender, receiver, link)
+                        .await
+                        .expect("a new link");
+                }
+            }
+        }
+    }
+
+    /// Cuts the network between `side` and the others.
+    pub async fn partition(&self, side: &[usize]) {
+        let apart = |from, to| side.contains(&from) != side.contains(&to);
+        self.link(
+            &|from, to| (!apart(from, to)).then(|| self.good.clone()),
+            true,
+        )
+        .await;
+    }
+
+    /// Lets only `delivered` percent of messages through.
+    pub async fn lose(&self, delivered: u64) {
+        let link = Link {
+            success_rate: percent(delivered),
+            ..self.good.clone()
+        };
+        self.link(&|_, _| Some(link.clone()), true).await;
+    }
+
+    /// Makes all links good again.
+    pub async fn heal(&self) {
+        self.link(&|_, _| Some(self.good.clone()), true).await;
+    }
+
+    /// Starts a validator that is not running.
+    ///
+    /// # Errors
+    /// What keeps it from starting. After a storage fault it may need another try.
+    pub async fn start(&mut self, index: usize) -> Result<(), String> {
+        let (Some(validator), Some(slot)) =
+            (self.setup.validators.get(index), self.slots.get_mut(index))
+        else {
+            return Err(format!("there is no validator {index}"));
+        };
+        if slot.running.is_some() {
+            return Ok(());
+        }
+        let context = self
+            .context
+            .child("validator")
+            .with_attribute("index", index)
+            .with_attribute("start", slot.starts);
+        slot.starts += 1;
+        let control = self.oracle.control(validator.public_key.clone());
+        let mut channels = Vec::with_capacity(CHANNELS);
+        for (channel, quota) in (0..).zip(chain::quotas()) {
+            let pair = control
+                .register(channel, quota)
+                .await
+                .map_err(|error| error.to_string())?;
+            channels.push(pair);
+        }
+        let channels: [_; CHANNELS] = channels
+            .try_into()
+            .map_err(|_| "wrong number of channels".to_owned())?;
+        let config = chain::Config {
+            spec: self.setup.spec.clone(),
+            partition_prefix: format!("v{index}"),
+            public_key: validator.public_key.clone(),
+            share: validator.share.clone(),
+            strategy: Sequential,
+            page_cache_bytes: 4 << 20,
+            mempool: chain::mempool::Limits::default(),
+            archive: true,
+        };
+        let peers = self.oracle.manager();
+        let (started, node) = oneshot::channel();
+        // Everything of the validator is a child of this task, so aborting it is a crash.
+        let handle = context.spawn(move |context| async move {
+            match Box::pin(chain::start(context, config, control, peers, channels)).await {
+                Ok((consensus, node)) => {
+                    let _ = started.send(Ok(node));
+                    let _ = consensus.await;
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error.to_string()));
+                }
+            }
+        });
+        match node.await {
+            Ok(Ok(node)) => {
+                self.directory.lock().insert(index, node.clone());
+                debug!(now = ?self.context.current(), index, height = node.latest().number(), "started");
+                slot.running = Some((handle, node));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err("it panicked while starting".to_owned()),
+        }
+    }
+
+    /// Starts a validator, trying again as a supervisor would.
+    ///
+    /// # Errors
+    /// The last failure, after ten tries.
+    pub async fn start_patiently(&mut self, index: usize) -> Result<(), String> {
+        let mut last = String::new();
+        for _ in 0..10 {
+            match self.start(index).await {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error,
+            }
+            self.context.sleep(Duration::from_millis(100)).await;
+        }
+        Err(format!("validator {index} does not start: {last}"))
+    }
+
+    /// Ends a validator's process. Whether it was running.
+    pub fn crash(&mut self, index: usize) -> bool {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return false;
+        };
+        self.directory.lock().remove(&index);
+        slot.running.take().is_some_and(|(handle, _)| {
+            handle.abort();
+            true
+        })
+    }
+
+    /// Where others find the running validators.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
+    /// A running validator.
+    pub fn node(&self, index: usize) -> Option<&Node> {
+        self.slots
+            .get(index)?
+            .running
+            .as_ref()
+            .map(|(_, node)| node)
+    }
+
+    /// All running validators.
+    pub fn nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| slot.running.as_ref().map(|(_, node)| (index, node)))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "at most 100 of 100")]
+fn percent(value: u64) -> Probability {
+    Probability::new(value.min(100), 100).expect("a percentage")
+}
+
+/// Storage in which nothing is injected, but what was not synced is torn when power is lost.
+pub fn quiet_storage() -> deterministic::FaultConfig {
+    deterministic::FaultConfig::default().write(deterministic::WriteConfig {
+        failure_rate: percent(0),
+        retention_rate: percent(50),
+        mode: deterministic::PartialWriteMode::Subset,
+    })
+}
+
+/// Storage that fails one write and one sync in a hundred, keeping part of a failed write.
+pub fn failing_storage() -> deterministic::FaultConfig {
+    deterministic::FaultConfig::default()
+        .sync(percent(1))
+        .write(deterministic::WriteConfig {
+            failure_rate: percent(1),
+            retention_rate: percent(50),
+            mode: deterministic::PartialWriteMode::Subset,
+        })
+}

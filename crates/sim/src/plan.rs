@@ -1,0 +1,232 @@
+//! What goes wrong, and when: a pure function of the seed.
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use std::time::Duration;
+
+/// A fault at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A validator's process ends; unsynced writes are lost. It is started again after the pause.
+    Crash {
+        /// Which validator.
+        validator: usize,
+        /// How long it is down.
+        down: Duration,
+    },
+    /// The network splits: this many validators on one side, the others on the other.
+    Partition {
+        /// Validators on the first side.
+        side: Vec<usize>,
+        /// How long.
+        lasts: Duration,
+    },
+    /// Messages get lost between all validators.
+    Loss {
+        /// Percent of messages that arrive.
+        delivered: u64,
+        /// How long.
+        lasts: Duration,
+    },
+    /// Disks fail writes and syncs at random, tearing some; every node is then started again.
+    Storage {
+        /// How long.
+        lasts: Duration,
+    },
+    /// A gateway's process ends between any two steps and is started again after the pause.
+    Gateway {
+        /// Which gateway, if there are that many.
+        gateway: usize,
+        /// How long it is down.
+        down: Duration,
+    },
+}
+
+/// How unreliable the way is between clients, gateways and validators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weather {
+    /// Longest usual delay of a request or a reply, in milliseconds.
+    pub delay_ms_max: u64,
+    /// Percent of requests and replies that take seconds, and may arrive after whoever sent them has died.
+    pub slow: u32,
+    /// Percent of requests that are lost.
+    pub lost_requests: u32,
+    /// Percent of replies that are lost.
+    pub lost_replies: u32,
+    /// Percent of requests that arrive twice.
+    pub doubled: u32,
+}
+
+impl Weather {
+    /// After healing.
+    pub const GOOD: Self = Self {
+        delay_ms_max: 20,
+        slow: 0,
+        lost_requests: 0,
+        lost_replies: 0,
+        doubled: 0,
+    };
+}
+
+/// The service side of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// Gateways, each with an account and a journal of its own.
+    pub gateways: usize,
+    /// How calls fare.
+    pub weather: Weather,
+    /// Before how many of a thousand effects a gateway dies by itself.
+    pub crashes: u32,
+    /// How many of a thousand writes to a journal fail.
+    pub failed_writes: u32,
+    /// How many of a thousand signatures fail.
+    pub failed_signatures: u32,
+    /// A validator whose answers to gateways are partly lies. Its consensus is honest.
+    pub liar: Option<usize>,
+    /// Records posted at once, besides the steady ones.
+    pub burst: usize,
+    /// Milliseconds after which a gateway sends a transaction again; its other times are multiples of it.
+    pub resend_ms: u64,
+    /// Transactions a gateway has in flight at most.
+    pub in_flight_max: usize,
+}
+
+/// All faults of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The seed it came from.
+    pub seed: u64,
+    /// Faults with the time they strike after the start of their power cycle.
+    pub cycles: Vec<Vec<(Duration, Fault)>>,
+    /// Mean latency of a message.
+    pub latency: Duration,
+    /// Its deviation.
+    pub jitter: Duration,
+    /// Percent of messages that arrive when nothing is wrong.
+    pub delivered: u64,
+    /// The service side.
+    pub services: Services,
+}
+
+/// Validators in a run: the least that tolerate a fault.
+pub const VALIDATORS: usize = 4;
+/// Gateways in a run at most.
+pub const GATEWAYS_MAX: usize = 2;
+/// How long faults go on in one power cycle.
+pub const FAULT_PHASE: Duration = Duration::from_secs(5);
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        // A third of the runs lose power once or twice: all nodes at once, with torn writes.
+        let cycles = match rng.random_range(0..9_u32) {
+            0 => 3,
+            1 | 2 => 2,
+            _ => 1,
+        };
+        Self {
+            seed,
+            cycles: (0..cycles).map(|_| faults(&mut rng)).collect(),
+            latency: Duration::from_millis(rng.random_range(1..40)),
+            jitter: Duration::from_millis(rng.random_range(0..20)),
+            delivered: rng.random_range(95..=100),
+            services: services(&mut rng),
+        }
+    }
+}
+
+fn services(rng: &mut StdRng) -> Services {
+    let weather = Weather {
+        delay_ms_max: rng.random_range(2..60),
+        slow: rng.random_range(0..5),
+        lost_requests: rng.random_range(0..15),
+        lost_replies: rng.random_range(0..15),
+        doubled: rng.random_range(0..15),
+    };
+    Services {
+        gateways: rng.random_range(1..=GATEWAYS_MAX),
+        weather,
+        crashes: rng.random_range(0..40),
+        failed_writes: rng.random_range(0..20),
+        failed_signatures: rng.random_range(0..100),
+        liar: rng
+            .random_bool(0.3)
+            .then(|| rng.random_range(0..VALIDATORS)),
+        // More than two transactions take, so that a gateway has several in flight.
+        burst: if rng.random_range(0..16_u32) == 0 {
+            1_200
+        } else {
+            0
+        },
+        resend_ms: rng.random_range(200..2_000),
+        in_flight_max: rng.random_range(1..=4),
+    }
+}
+
+fn faults(rng: &mut StdRng) -> Vec<(Duration, Fault)> {
+    let millis = |rng: &mut StdRng, low, high| Duration::from_millis(rng.random_range(low..high));
+    let count = rng.random_range(1..=5_usize);
+    let mut faults = Vec::with_capacity(count);
+    for _ in 0..count {
+        let phase = u64::try_from(FAULT_PHASE.as_millis()).unwrap_or(u64::MAX);
+        let at = millis(rng, 200, phase);
+        let fault = match rng.random_range(0..12_u32) {
+            0..=4 => Fault::Crash {
+                validator: rng.random_range(0..VALIDATORS),
+                down: millis(rng, 50, 2_000),
+            },
+            5 | 6 => {
+                let mut all: Vec<usize> = (0..VALIDATORS).collect();
+                all.shuffle(rng);
+                all.truncate(rng.random_range(1..=VALIDATORS / 2));
+                Fault::Partition {
+                    side: all,
+                    lasts: millis(rng, 200, 3_000),
+                }
+            }
+            7 | 8 => Fault::Loss {
+                delivered: rng.random_range(40..90),
+                lasts: millis(rng, 200, 2_000),
+            },
+            9 => Fault::Storage {
+                lasts: millis(rng, 100, 800),
+            },
+            _ => Fault::Gateway {
+                gateway: rng.random_range(0..GATEWAYS_MAX),
+                down: millis(rng, 20, 1_500),
+            },
+        };
+        faults.push((at, fault));
+    }
+    faults.sort_by_key(|(at, _)| *at);
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_depends_on_its_seed_alone() {
+        assert_eq!(Plan::new(7), Plan::new(7));
+        assert_ne!(Plan::new(7), Plan::new(8));
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_drawn() {
+        let mut kinds = [false; 5];
+        for seed in 0..200 {
+            for (_, fault) in Plan::new(seed).cycles.iter().flatten() {
+                let kind = match fault {
+                    Fault::Crash { .. } => 0,
+                    Fault::Partition { .. } => 1,
+                    Fault::Loss { .. } => 2,
+                    Fault::Storage { .. } => 3,
+                    Fault::Gateway { .. } => 4,
+                };
+                kinds[kind] = true;
+            }
+        }
+        assert_eq!(kinds, [true; 5]);
+    }
+}

@@ -1,0 +1,41 @@
+//! Where things lie: 32-byte keys by domain.
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use commonware_utils::sequence::FixedBytes;
+use types::StateKey;
+
+/// A database key. Always a hash: the index sorts by the first eight bytes, which must spread.
+pub type Key = FixedBytes<32>;
+
+/// Domains keep accounts, slots and code apart in one key space.
+const ACCOUNT: u8 = 0;
+const SLOT: u8 = 1;
+const CODE: u8 = 2;
+
+/// `keccak256(0 ‖ address)`.
+pub fn account_key(address: &Address) -> Key {
+    hash(&[&[ACCOUNT], address.as_slice()])
+}
+
+/// `keccak256(1 ‖ address ‖ slot)`, the slot as 32 bytes big endian.
+pub fn slot_key(address: &Address, slot: &U256) -> Key {
+    hash(&[&[SLOT], address.as_slice(), &slot.to_be_bytes::<32>()])
+}
+
+/// `keccak256(2 ‖ code hash ‖ chunk)`, the chunk number as 4 bytes big endian.
+pub fn code_key(code_hash: &B256, chunk: u32) -> Key {
+    hash(&[&[CODE], code_hash.as_slice(), &chunk.to_be_bytes()])
+}
+
+/// The first (for code: the only fixed) database key of a state key.
+pub(crate) fn head_key(key: &StateKey) -> Key {
+    match key {
+        StateKey::Account(address) => account_key(address),
+        StateKey::Slot(address, slot) => slot_key(address, slot),
+        StateKey::Code(code_hash) => code_key(code_hash, 0),
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> Key {
+    Key::new(keccak256(parts.concat()).0)
+}

@@ -1,0 +1,35 @@
+//! The world state on QMDB: key schema, value encoding, reads, changes, genesis.
+//!
+//! One authenticated database holds accounts, storage slots and code:
+//! `keccak256(domain ‖ address [‖ slot])` → 73 bytes. Values have one fixed size because peers
+//! sync the log of operations, and the engine can only do so for fixed encodings; code is cut into
+//! chunks for the same reason. The database is *current* and *ordered*, so a value, and the
+//! absence of one, can be proved against the root that a block header carries.
+//!
+//! ```text
+//! StateKey ─► Key (hashed)        StateRead: Batch (speculative) | Database (applied)
+//! StateValue ─► Value (73 bytes)  write(batch, changes) ─► merkleize ─► roots for the header
+//!                                 prove(database, keys) ─► entries of the tree under such a root
+//! ```
+//!
+//! This crate must not know EVM rules or the network.
+
+mod database;
+mod genesis;
+mod key;
+mod proof;
+mod read;
+mod value;
+
+pub use database::{
+    Batch, BatchSet, Commitment, Database, DatabaseConfig, MerkleizedBatch, SharedDatabase, config,
+    write,
+};
+pub use genesis::{GenesisError, open_genesis};
+pub use key::{Key, account_key, code_key, slot_key};
+pub use proof::{Entry, Snapshot, prove};
+pub use read::{StateError, StateRead};
+pub use value::{CODE_CHUNK_BYTES, CODE_HEAD_BYTES, VALUE_BYTES, Value};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Long tests with real processes.
+
+mod clients;
+mod epcis;
+mod judge;
+mod kills;
+mod ledger;
+mod load;
+mod network;
+mod storage;
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde::Serialize;
+use std::fmt::Display;
+
+/// The scenarios.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// Kill validators and the gateway at random while clients record; count what was lost or doubled
+    Kills(kills::Args),
+    /// Fill disks and damage files under a running network; it must say so, heal, and keep every promise
+    Storage(storage::Args),
+    /// Run unmodified Ethereum clients (tests/clients) against one validator and against four
+    Clients(clients::Args),
+    /// Record every GS1 EPCIS example event and verify its receipt
+    Epcis(epcis::Args),
+}
+
+/// Runs one. Whether it passed.
+pub(crate) fn run(scenario: Scenario) -> Result<bool> {
+    match scenario {
+        Scenario::Kills(args) => kills::run(&args),
+        Scenario::Storage(args) => storage::run(&args),
+        Scenario::Clients(args) => clients::run(&args),
+        Scenario::Epcis(args) => epcis::run(&args),
+    }
+}
+
+/// Prints what a scenario showed: for programs one line of JSON, for people the text.
+fn print(report: &(impl Serialize + Display), json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}
+
+/// The runtime a scenario's own clients run on.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
