@@ -55,6 +55,8 @@ const HEAL_PHASE: Duration = Duration::from_secs(60);
 const PROGRESS_BLOCKS: u64 = 3;
 /// Virtual time a whole run may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
+/// Virtual time in which everything of a stopped process has ended.
+const DYING: Duration = Duration::from_millis(1);
 /// How often clients act.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -331,6 +333,8 @@ async fn mend(context: &Context, cluster: &mut Cluster, world: &mut World, undo:
             let stopped: Vec<usize> = (0..VALIDATORS)
                 .filter(|index| cluster.crash(*index))
                 .collect();
+            // Its tasks hear of each other's end, and of ours, one after the other.
+            context.sleep(DYING).await;
             Panics::expect(false);
             for index in stopped {
                 restart(cluster, world, index).await;
