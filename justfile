@@ -40,6 +40,10 @@ kills KILLS="100" *ARGS:
 storage DAMAGES="20" *ARGS:
     cargo xtask scenario storage --damages {{DAMAGES}} {{ARGS}}
 
+# Ask a node for far too much and see that the others do not feel it
+bombs *ARGS:
+    cargo xtask scenario bombs {{ARGS}}
+
 # Every GS1 EPCIS example event, recorded and verified
 epcis *ARGS:
     cargo xtask scenario epcis {{ARGS}}

@@ -5,7 +5,8 @@
 #   tests/clients/run.sh install
 #
 # ASHLAR_KEY is the private key of a funded account nobody else uses meanwhile. ASHLAR_CHAIN_ID is 4242 unless set.
-# Clients: cast forge viem ethers web3 hardhat; and, through them, uniswap openzeppelin. Each prints one line per check and ends `N passed, N failed`; this script ends
+# Clients: cast forge viem ethers web3 hardhat; and, through them, uniswap openzeppelin; and openrpc, Ethereum's
+# specification of JSON-RPC, if ../shared/vectors or ASHLAR_OPENRPC has it. Each prints one line per check and ends `N passed, N failed`; this script ends
 # with 1 when any check of any client failed. Needs Node 20, Python 3.11 with venv, and their package registries; Node 22 for
 # Hardhat comes from npm on Linux x64, elsewhere the caller's is used.
 set -uo pipefail
@@ -13,6 +14,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 contracts=$here/../../contracts
 export ASHLAR_ARTIFACTS=$contracts/out/fixtures
 all=(cast forge viem ethers web3 hardhat uniswap openzeppelin)
+
+# ethereum/execution-apis: third-party data, which the repository does not hold.
+specification=$here/../../../shared/vectors/ethereum-execution-apis.tar.xz
+if [ -z "${ASHLAR_OPENRPC:-}" ] && [ -e "$specification" ]; then
+  unpacked=$(mktemp -d)
+  trap 'rm -rf "$unpacked"' EXIT
+  tar -xJf "$specification" -C "$unpacked" && export ASHLAR_OPENRPC=$unpacked/execution-apis
+fi
+if [ -n "${ASHLAR_OPENRPC:-}" ]; then
+  all+=(openrpc)
+else
+  echo "run.sh: WARNING: no $specification: results are NOT checked against the OpenRPC specification" >&2
+fi
 
 # Runs a command in a folder unless it succeeded there before with the same lock file.
 once_per_lock() { # FOLDER LOCK STAMP COMMAND...
@@ -43,7 +57,7 @@ run() { # CLIENT
   case $1 in
     cast | forge | hardhat) "$here/with_$1.sh" ;;
     viem | ethers | uniswap | openzeppelin) node "$here/with_$1.mjs" ;;
-    web3) "$here/.venv/bin/python" "$here/with_web3.py" ;;
+    web3 | openrpc) "$here/.venv/bin/python" "$here/with_$1.py" ;;
     *) echo "no client '$1': ${all[*]}"; return 2 ;;
   esac
 }

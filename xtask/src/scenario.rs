@@ -1,5 +1,6 @@
 //! Long tests with real processes.
 
+mod bombs;
 mod clients;
 mod epcis;
 mod judge;
@@ -21,6 +22,8 @@ pub(crate) enum Scenario {
     Kills(kills::Args),
     /// Fill disks and damage files under a running network; it must say so, heal, and keep every promise
     Storage(storage::Args),
+    /// Ask a node for far too much; it must refuse in words, not grow, and keep answering the others
+    Bombs(bombs::Args),
     /// Run unmodified Ethereum clients (tests/clients) against one validator and against four
     Clients(clients::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
@@ -32,6 +35,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
     match scenario {
         Scenario::Kills(args) => kills::run(&args),
         Scenario::Storage(args) => storage::run(&args),
+        Scenario::Bombs(args) => bombs::run(&args),
         Scenario::Clients(args) => clients::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }

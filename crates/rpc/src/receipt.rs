@@ -9,19 +9,9 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockId;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::B256;
 use alloy_rpc_types_eth::TransactionReceipt;
 use chain::Finalized;
-use serde::Serialize;
-
-/// A transaction receipt with what Ethereum's own type has no field for.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Receipt {
-    #[serde(flatten)]
-    inner: TransactionReceipt,
-    block_timestamp: U64,
-}
 
 /// `eth_getTransactionReceipt`: null until the transaction is final.
 pub(crate) async fn by_hash(api: &Api, mut params: Params<'_>) -> Reply {
@@ -41,7 +31,7 @@ pub(crate) async fn of_block(api: &Api, mut params: Params<'_>) -> Reply {
     }
 }
 
-fn all(block: &Finalized) -> Vec<Receipt> {
+fn all(block: &Finalized) -> Vec<TransactionReceipt> {
     let mut walk = Walk::default();
     (0..block.receipts.len())
         .filter_map(|index| walk.next(block, index))
@@ -49,7 +39,7 @@ fn all(block: &Finalized) -> Vec<Receipt> {
 }
 
 /// The transaction receipt at an index.
-pub(crate) fn in_block(block: &Finalized, index: usize) -> Option<Receipt> {
+pub(crate) fn in_block(block: &Finalized, index: usize) -> Option<TransactionReceipt> {
     let earlier = block.receipts.get(..index)?;
     let mut walk = Walk {
         gas_used: earlier
@@ -71,7 +61,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn next(&mut self, block: &Finalized, index: usize) -> Option<Receipt> {
+    fn next(&mut self, block: &Finalized, index: usize) -> Option<TransactionReceipt> {
         let receipt = block.receipts.get(index)?;
         let transaction = block.transactions.get(index)?;
         let envelope = transaction.envelope();
@@ -86,25 +76,22 @@ impl Walk {
         let cumulative = receipt.cumulative_gas_used();
         let gas_used = cumulative.saturating_sub(self.gas_used);
         self.gas_used = cumulative;
-        Some(Receipt {
-            inner: TransactionReceipt {
-                inner,
-                transaction_hash: transaction.hash(),
-                transaction_index: Some(index as u64),
-                block_hash: Some(block.hash),
-                block_number: Some(header.number),
-                gas_used,
-                effective_gas_price: envelope.effective_gas_price(header.base_fee_per_gas),
-                blob_gas_used: None,
-                blob_gas_price: None,
-                from: transaction.signer(),
-                to: envelope.to(),
-                contract_address: envelope
-                    .kind()
-                    .is_create()
-                    .then(|| transaction.signer().create(envelope.nonce())),
-            },
-            block_timestamp: U64::from(header.timestamp),
+        Some(TransactionReceipt {
+            inner,
+            transaction_hash: transaction.hash(),
+            transaction_index: Some(index as u64),
+            block_hash: Some(block.hash),
+            block_number: Some(header.number),
+            gas_used,
+            effective_gas_price: envelope.effective_gas_price(header.base_fee_per_gas),
+            blob_gas_used: None,
+            blob_gas_price: None,
+            from: transaction.signer(),
+            to: envelope.to(),
+            contract_address: envelope
+                .kind()
+                .is_create()
+                .then(|| transaction.signer().create(envelope.nonce())),
         })
     }
 }

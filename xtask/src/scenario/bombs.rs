@@ -1,0 +1,185 @@
+//! `cargo xtask scenario bombs`: what a greedy client asks of a node is refused in words, and the others do not feel it.
+//!
+//! Honest clients ask at a steady rate, all the time. A greedy one drops each bomb as fast as it is answered, for some
+//! seconds, with as many seconds of quiet before it. Each bomb must get a typed error; the node's memory may not grow;
+//! and the 99th percentile of what honest clients wait, bombed, is compared with the quiet just before.
+
+mod bomb;
+mod honest;
+mod wire;
+
+use super::{
+    network::{Network, Status},
+    print, runtime,
+};
+use crate::cargo;
+use anyhow::{Context as _, Result};
+use bomb::Bomb;
+use serde::Serialize;
+use std::{fmt, fs, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Options.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Seconds for which each bomb is dropped, and of quiet before it
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Validators of the network; all honest clients and bombs are at the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    validators: u16,
+    /// Fail if the honest clients' p99 grows by more than this factor
+    #[arg(long, value_name = "X", default_value_t = 1.5)]
+    slower_max: f64,
+}
+
+/// How much the node's memory may grow under any bomb.
+const GROWTH_MAX: u64 = 128 << 20;
+/// How often its memory is looked at.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The figures.
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    bombs: Vec<Dropped>,
+    violations: Vec<String>,
+}
+
+/// What one bomb did.
+#[derive(Debug, Serialize)]
+struct Dropped {
+    bomb: &'static str,
+    /// How often it was answered.
+    count: usize,
+    /// The first answer: HTTP status, JSON-RPC code, message.
+    answer: String,
+    quiet_p50_ms: f64,
+    quiet_p99_ms: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    /// `p99_ms / quiet_p99_ms`.
+    slower: f64,
+    /// Most the node's resident memory was above that before the bomb, in bytes.
+    growth: u64,
+}
+
+/// Runs it. Whether nobody was hurt.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let program = cargo::product()?;
+    let (mut network, status) = Network::start(&program, args.validators)?;
+    let report = runtime()?.block_on(drop_all(args, &status))?;
+    print(&report, args.json)?;
+    network.stop()?;
+    Ok(report.ok)
+}
+
+async fn drop_all(args: &Args, status: &Status) -> Result<Report> {
+    let target = status.validators.first().context("there is no validator")?;
+    let key = &status.accounts.first().context("nobody has money")?;
+    let bombs = bomb::all(target.rpc.as_str(), &key.private_key).await?;
+    let mut report = Report {
+        ok: false,
+        bombs: Vec::new(),
+        violations: Vec::new(),
+    };
+    for bomb in &bombs {
+        let dropped = drop_one(args, target.rpc.as_str(), target.pid, bomb).await;
+        let dropped = dropped.with_context(|| format!("bomb {}", bomb.name))?;
+        if dropped.slower > args.slower_max {
+            report.violations.push(format!(
+                "{}: others wait {:.2} times as long",
+                bomb.name, dropped.slower
+            ));
+        }
+        if dropped.growth >= GROWTH_MAX {
+            report.violations.push(format!(
+                "{}: memory grew by {} MiB",
+                bomb.name,
+                dropped.growth >> 20
+            ));
+        }
+        report.bombs.push(dropped);
+    }
+    report.ok = report.violations.is_empty();
+    Ok(report)
+}
+
+async fn drop_one(args: &Args, rpc: &str, pid: u32, bomb: &Bomb) -> Result<Dropped> {
+    let phase = Duration::from_secs(args.seconds);
+    let quiet = honest::ask_for(rpc, phase).await?;
+    let before = resident(pid)?;
+    let (bombed, answers, growth) = tokio::try_join!(
+        honest::ask_for(rpc, phase),
+        bomb.drop_for(rpc, phase),
+        growth(pid, before, phase),
+    )?;
+    let [quiet_p50, quiet_p99] = [quiet.percentile(50), quiet.percentile(99)];
+    let [p50, p99] = [bombed.percentile(50), bombed.percentile(99)];
+    Ok(Dropped {
+        bomb: bomb.name,
+        count: answers.count,
+        answer: answers.first,
+        quiet_p50_ms: ms(quiet_p50),
+        quiet_p99_ms: ms(quiet_p99),
+        p50_ms: ms(p50),
+        p99_ms: ms(p99),
+        slower: p99.as_secs_f64() / quiet_p99.as_secs_f64(),
+        growth,
+    })
+}
+
+/// The most by which a process is above `before` bytes during a time.
+async fn growth(pid: u32, before: u64, lasts: Duration) -> Result<u64> {
+    let end = Instant::now() + lasts;
+    let mut most = 0;
+    while Instant::now() < end {
+        most = most.max(resident(pid)?.saturating_sub(before));
+        sleep(LOOK).await;
+    }
+    Ok(most)
+}
+
+/// Bytes of memory a process holds.
+fn resident(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: u64 = kib.context("it has no VmRSS")?.trim().parse()?;
+    Ok(kib << 10)
+}
+
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<16} {:>7} {:>9} {:>9} {:>7} {:>9}  first answer",
+            "bomb", "dropped", "quiet p99", "p99", "ratio", "memory"
+        )?;
+        for dropped in &self.bombs {
+            writeln!(
+                f,
+                "{:<16} {:>7} {:>6.2} ms {:>6.2} ms {:>7.2} {:>5} MiB  {}",
+                dropped.bomb,
+                dropped.count,
+                dropped.quiet_p99_ms,
+                dropped.p99_ms,
+                dropped.slower,
+                dropped.growth >> 20,
+                dropped.answer
+            )?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "VIOLATION        {violation}")?;
+        }
+        write!(f, "verdict          violations {}", self.violations.len())
+    }
+}
