@@ -19,6 +19,7 @@ use crate::{
 use alloy_primitives::{B256, Bytes};
 use commonware_codec::Encode as _;
 use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, types::Height};
+use commonware_macros::select;
 use commonware_utils::channel::{mpsc, watch};
 use evm::CodeCache;
 use state::{SharedDatabase, StateError};
@@ -176,15 +177,26 @@ pub(crate) fn start<E: Runtime>(
         genesis: Arc::clone(&genesis),
         archive: archive.clone(),
     };
+    // The engine lets the database go when the node stops; who asks for it then, panics.
     context.spawn(|context| async move {
-        let database = database.await;
-        while let Some(query) = inbox.recv().await {
-            let (answerer, database) = (answerer.clone(), database.clone());
-            // A simulated call holds its thread as long as its gas lasts; consensus needs the others.
-            context
-                .child("query")
-                .shared(query.executes())
-                .spawn(|_| async move { answerer.answer(&database, query).await });
+        let stopped = context.stopped();
+        let run = async {
+            let database = database.await;
+            while let Some(query) = inbox.recv().await {
+                let (answerer, database) = (answerer.clone(), database.clone());
+                // A simulated call holds its thread as long as its gas lasts; consensus needs the others.
+                let context = context.child("query").shared(query.executes());
+                context.spawn(|context| async move {
+                    select! {
+                        _ = context.stopped() => {},
+                        () = answerer.answer(&database, query) => {},
+                    }
+                });
+            }
+        };
+        select! {
+            _ = stopped => {},
+            () = run => {},
         }
     });
     let namespace = Namespace::new(spec.chain_id, &Digest::from(genesis.hash().0));

@@ -88,8 +88,16 @@ impl<E: Runtime> Actor<E> {
             context
                 .child("gossip")
                 .spawn(move |context| gossip::run(context, recovery, pool, outbound, network));
-            let database = database.await;
-            self.run(context, database, outbox).await;
+            let stopped = context.stopped();
+            let run = async {
+                let database = database.await;
+                self.run(context, database, outbox).await;
+            };
+            // The engine lets the database go when the node stops; who asks for it then, panics.
+            select! {
+                _ = stopped => {},
+                () = run => {},
+            }
         });
     }
 
