@@ -1,0 +1,92 @@
+"""What a transaction does, whatever its type: target, value, calldata and gas to execute with."""
+
+import dataclasses
+
+from . import draw, predeploys, programs
+from .world import RELAY_CALLS
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """A transaction without its envelope."""
+
+    to: bytes | None  # None creates a contract
+    data: bytes = b""
+    value: int = 0
+    gas: int = 0  # on top of what the transaction costs before it executes anything
+
+
+class Actions:
+    """Draws actions in one world."""
+
+    def __init__(self, world, targets):
+        self.world = world
+        self.random = world.random
+        self.targets = targets  # what exists by now, as 20 bytes
+        self._kinds = {
+            self.transfer: 2,
+            self.call: 8,
+            self.relay_precompile: 3,
+            self.call_precompile: 1.5,
+            self.create: 3,
+            self.create_fuzzed: 1,
+            self.request: 1.2,
+            self.carry_data: 0.7,
+            self.create_too_much: 0.15,
+        }
+
+    def draw(self):
+        return draw.weighted(self.random, self._kinds)()
+
+    def _value(self):
+        return self.random.choice([0, 0, 0, 1, 10**15])
+
+    def _gas(self):
+        """Enough for most programs, and at times too little."""
+        return self.random.choice([0, 700, 5_000, 30_000, 100_000, 250_000, 250_000, 500_000, 500_000, 900_000])
+
+    def transfer(self):
+        to = self.random.choice(
+            [
+                self.random.choice(self.world.signers()).address,
+                self.random.randbytes(20),
+                self.random.choice(self.world.fork.precompile_numbers).to_bytes(20, "big"),
+                self.random.choice(self.targets),
+            ]
+        )
+        return Action(bytes(to), value=self.random.choice([0, 1, 10**15]), gas=self.random.choice([0, 0, 5_000, 100_000]))
+
+    def call(self):
+        to = self.random.choice([self.random.choice(self.world.contracts), self.random.choice(self.targets)])
+        return Action(to, draw.blob(self.random, 150), self._value(), self._gas())
+
+    def relay_precompile(self):
+        address, data = self.world.around.precompile()
+        to = self.world.relays[self.random.randrange(len(RELAY_CALLS))]
+        return Action(to, address.rjust(32, b"\0") + data, gas=self.random.choice([20_000, 300_000, 600_000, 600_000]))
+
+    def call_precompile(self):
+        address, data = self.world.around.precompile()
+        return Action(address, data, self.random.choice([0, 1]), self.random.choice([0, 3_000, 200_000, 400_000, 400_000]))
+
+    def create(self):
+        return Action(None, programs.creation(self.world.around), self._value(), self._gas())
+
+    def create_fuzzed(self):
+        """Bytes at random are the constructor."""
+        return Action(None, programs.fuzz(self.world.around), self._value(), self._gas())
+
+    def request(self):
+        if not self.world.fork.has("requests"):
+            return self.call()
+        address, data, value = predeploys.request(self.random)
+        return Action(bytes.fromhex(address), data, value, 250_000)
+
+    def carry_data(self):
+        """Much calldata and little work: EIP-7623's floor."""
+        data = self.random.choice([bytes, self.random.randbytes])(self.random.randint(100, 2_500))
+        to = self.random.choice([self.random.choice(self.world.keys).address, self.random.choice(self.world.contracts)])
+        return Action(bytes(to), data, self._value(), self.random.choice([0, 0, 30_000]))
+
+    def create_too_much(self):
+        return Action(self.world.oversized_creator, gas=300_000)
