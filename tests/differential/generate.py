@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Writes random blocks with what the executable specification (EELS) makes of them, for another implementation to agree with.
 
 The files are in the public BlockchainTests format. A run is repeated by its seed. The last line printed is a JSON object:
@@ -48,7 +47,8 @@ def arguments():
 
 def plan(options):
     """(fork, seed, number, length) of every test: forks take turns by their shares."""
-    turns = [network for network, share in options.forks.items() for _ in range(share)]
+    # Those with few turns first: a short run has them too.
+    turns = [network for network, share in sorted(options.forks.items(), key=lambda item: item[1]) for _ in range(share)]
     left, numbers, tests = options.blocks, dict.fromkeys(turns, 0), []
     while left > 0:
         network = turns[len(tests) % len(turns)]

@@ -2,6 +2,11 @@
 
 import dataclasses
 
+from ethereum.crypto.hash import keccak256
+from ethereum_rlp import rlp
+from ethereum_types.bytes import Bytes20
+from ethereum_types.numeric import Uint
+
 from . import draw, predeploys, programs
 from .world import RELAY_CALLS
 
@@ -14,25 +19,29 @@ class Action:
     data: bytes = b""
     value: int = 0
     gas: int = 0  # on top of what the transaction costs before it executes anything
+    all_gas: int | None = None  # instead: of the whole transaction
 
 
 class Actions:
     """Draws actions in one world."""
 
-    def __init__(self, world, targets):
+    def __init__(self, world, targets, nonce_of):
         self.world = world
         self.random = world.random
         self.targets = targets  # what exists by now, as 20 bytes
+        self._nonce_of = nonce_of
         self._kinds = {
             self.transfer: 2,
             self.call: 8,
-            self.relay_precompile: 3,
+            self.relay_precompile: 4,
             self.call_precompile: 1.5,
             self.create: 3,
             self.create_fuzzed: 1,
             self.request: 1.2,
             self.carry_data: 0.7,
             self.create_too_much: 0.15,
+            self.fund_future_contract: 0.3,
+            self.bring_all_gas: 0.15,
         }
 
     def draw(self):
@@ -43,7 +52,9 @@ class Actions:
 
     def _gas(self):
         """Enough for most programs, and at times too little."""
-        return self.random.choice([0, 700, 5_000, 30_000, 100_000, 250_000, 250_000, 500_000, 500_000, 900_000])
+        if self.random.random() < 0.1:
+            return self.random.choice([0, 700, 5_000, 20_000])
+        return self.random.choice([60_000, 250_000, 500_000, 500_000, 900_000, 1_500_000])
 
     def transfer(self):
         to = self.random.choice(
@@ -61,16 +72,17 @@ class Actions:
         return Action(to, draw.blob(self.random, 150), self._value(), self._gas())
 
     def relay_precompile(self):
-        address, data = self.world.around.precompile()
+        address, data = self.world.around.precompile(self.world.precompile_turns)
         to = self.world.relays[self.random.randrange(len(RELAY_CALLS))]
-        return Action(to, address.rjust(32, b"\0") + data, gas=self.random.choice([20_000, 300_000, 600_000, 600_000]))
+        return Action(to, address.rjust(32, b"\0") + data, gas=self.random.choice([20_000, 600_000, 600_000, 600_000]))
 
     def call_precompile(self):
-        address, data = self.world.around.precompile()
-        return Action(address, data, self.random.choice([0, 1]), self.random.choice([0, 3_000, 200_000, 400_000, 400_000]))
+        address, data = self.world.around.precompile(self.world.precompile_turns)
+        return Action(address, data, self.random.choice([0, 1]), self.random.choice([0, 3_000, 400_000, 400_000, 400_000]))
 
     def create(self):
-        return Action(None, programs.creation(self.world.around), self._value(), self._gas())
+        gas = self.random.choice([self._gas(), 1_000_000, 2_000_000])
+        return Action(None, programs.creation(self.world.around), self._value(), gas)
 
     def create_fuzzed(self):
         """Bytes at random are the constructor."""
@@ -90,3 +102,15 @@ class Actions:
 
     def create_too_much(self):
         return Action(self.world.oversized_creator, gas=300_000)
+
+    def fund_future_contract(self):
+        """A contract may be created where ether already is."""
+        creator = self.random.choice([*(key.address for key in self.world.keys), *self.world.contracts])
+        nonce = self._nonce_of(Bytes20(creator)) + Uint(self.random.randrange(2))
+        return Action(keccak256(rlp.encode([bytes(creator), nonce]))[12:], value=1)
+
+    def bring_all_gas(self):
+        """As much gas as one transaction may have (EIP-7825), for nearly nothing."""
+        fork = self.world.fork
+        cap = int(fork.transactions.TX_MAX_GAS_LIMIT) if fork.has("gas_cap") else 8_000_000
+        return Action(self.random.randbytes(20), value=1, all_gas=cap)

@@ -5,6 +5,7 @@ import dataclasses
 from ethereum.crypto.hash import keccak256
 from ethereum.exceptions import EthereumException
 from ethereum_rlp import rlp
+from ethereum_rlp.exceptions import RLPException
 from ethereum_types.bytes import Bytes, Bytes8, Bytes32
 from ethereum_types.numeric import U64, U256, Uint
 
@@ -105,7 +106,7 @@ class Chain:
         )
         try:
             self.fork.fork.state_transition(trial, block)
-        except EthereumException as error:
+        except (EthereumException, RLPException) as error:
             return error
         return None
 

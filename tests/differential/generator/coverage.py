@@ -62,7 +62,10 @@ class Coverage:
         outcomes[status] += 1
         outcomes["logs"] += len(receipt.logs)
         self.counts["transactions"][f"{fork.network} {kind} {status}"] += 1
-        evm = self._end
+        evm, self._end = self._end, None
+        # Found after the constructor's frame ended, so no event tells of it.
+        if evm and type(evm.error).__name__ == "InvalidContractPrefix":
+            self.counts["halts"]["InvalidContractPrefix"] += 1
         if receipt.succeeded:
             outcomes["destroyed accounts"] += len(evm.accounts_to_delete)
             spent = int(transaction.gas) - int(evm.gas_left)

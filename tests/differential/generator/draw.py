@@ -36,6 +36,18 @@ class Deck:
         return self._left.pop()
 
 
+class Turns:
+    """Gives the items in their order, from `start` on, again and again: tests that start apart share the work."""
+
+    def __init__(self, items, start):
+        self._items = list(items)
+        self._next = start
+
+    def draw(self):
+        self._next += 1
+        return self._items[(self._next - 1) % len(self._items)]
+
+
 def word(random):
     """A 256-bit number, edges often."""
     kind = random.randrange(4)

@@ -1,5 +1,7 @@
 """Transactions of every type around actions."""
 
+import dataclasses
+
 from ethereum_types.bytes import Bytes0, Bytes20, Bytes32
 from ethereum_types.numeric import U8, U64, U256, Uint
 
@@ -82,7 +84,7 @@ class Envelopes:
         class_ = getattr(transactions, class_)
         fields.update(changes)
         if "gas" not in changes:
-            fields["gas"] = Uint(self.least_gas(class_, fields) + action.gas)
+            fields["gas"] = Uint(action.all_gas or self.least_gas(class_, fields) + action.gas)
         return sign_transaction(self.fork, key, class_, fields, chain_id, protected=kind != UNPROTECTED)
 
     def least_gas(self, class_, fields):
@@ -159,4 +161,4 @@ class Envelopes:
         )
 
     def _to_an_authority(self, action):
-        return type(action)(bytes(self.random.choice(self._authorities)), action.data, action.value, action.gas)
+        return dataclasses.replace(action, to=bytes(self.random.choice(self._authorities)))

@@ -236,7 +236,7 @@ _OF_TRANSACTIONS = {
         "INSUFFICIENT_MAX_FEE_PER_BLOB_GAS",
         lambda c: c.transaction(BLOB, max_fee_per_blob_gas=U256(int(c.draft.blob_fee) - 1)),
     ),
-    "blobs creating": ("TransactionTypeContractCreationError", "TYPE_3_TX_CONTRACT_CREATION", lambda c: _creating(c, BLOB)),
+    "blobs creating": ("DecodingError", "TYPE_3_TX_CONTRACT_CREATION", lambda c: _creating(c, BLOB)),
     "unknown type": ("TransactionTypeError", "TYPE_NOT_SUPPORTED", lambda c: b"\x06" + rlp.encode([b"\1"])),
 }
 _OF_SET_CODE = {
@@ -246,7 +246,7 @@ _OF_SET_CODE = {
         lambda c: c.transaction(SET_CODE, authorizations=()),
     ),
     "set code creating": (
-        "TransactionTypeContractCreationError",
+        "DecodingError",
         "TYPE_4_TX_CONTRACT_CREATION",
         lambda c: _creating(c, SET_CODE, authorizations=_authorizations(c)),
     ),

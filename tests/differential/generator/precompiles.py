@@ -38,7 +38,7 @@ def _corrupt(random, data):
 def ecrecover(random):
     digest = random.randbytes(32)
     parity, r, s = Key.random(random).sign(digest)
-    kind = random.randrange(8)
+    kind = random.randrange(16)
     if kind == 0:  # a high s is fine here, unlike in transactions
         parity, s = 1 - parity, SECP256K1_ORDER - s
     if kind == 1:
@@ -62,7 +62,7 @@ def modexp(random):
     parts = [random.choice([bytes, random.randbytes])(length) for length in lengths]
     if random.random() < 0.3 and lengths[2]:
         parts[2] = _word(random.choice([0, 1, 2]), lengths[2])
-    kind = random.randrange(6)
+    kind = random.randrange(12)
     if kind == 0:  # around Osaka's bound of 1024 bytes, with most of it beyond the input
         lengths[random.randrange(3)] = random.choice([1023, 1024, 1025, 2**32, 2**64, 2**255])
     data = b"".join(map(_word, lengths)) + b"".join(parts)
@@ -122,7 +122,7 @@ def _square_root_fq2(value, field, modulus):
 
 
 def _bn_flaws(random, data):
-    kind = random.randrange(6)
+    kind = random.randrange(12)
     if kind == 0:
         return _word(bn.field_modulus) + data[32:]
     if kind == 1:
@@ -162,8 +162,8 @@ def bn_pairing(random):
 
 
 def blake2f(random):
-    kind = random.randrange(6)
-    rounds = random.choice([0, 1, 12, 30]) if kind else 2**32 - 1
+    kind = random.randrange(12)
+    rounds = random.choice([0, 1, 12, 30, 200]) if kind else 2**32 - 1
     final = random.choice([2, 255]) if kind == 1 else random.randrange(2)
     data = _word(rounds, 4) + random.randbytes(208) + bytes([final])
     return _corrupt(random, data) if kind == 2 else data
@@ -174,7 +174,7 @@ def point_evaluation(random):
     y = random.choice([0, random.getrandbits(64)])
     commitment = bytes(G1_to_pubkey(bls.multiply(bls.G1, y))) if y else BLS_INFINITY
     z = random.randrange(bls.curve_order)
-    kind = random.randrange(6)
+    kind = random.randrange(12)
     if kind == 0:
         y += 1
     if kind == 1:
@@ -238,7 +238,7 @@ def _bls_g2_outside_subgroup():
 
 
 def _bls_flaws(random, data):
-    kind = random.randrange(8)
+    kind = random.randrange(16)
     if kind == 0:  # not reduced
         return _word(bls.field_modulus + random.randrange(2), 64) + data[64:]
     if kind == 1:  # the 16 bytes of padding must be zero
@@ -252,7 +252,7 @@ def _bls_flaws(random, data):
 
 def _sometimes(random, point, flaw):
     """The point, or one outside the subgroup: additions allow those, multiplications and pairings do not."""
-    return flaw() if random.random() < 0.15 else point
+    return flaw() if random.random() < 0.1 else point
 
 
 def bls_g1_add(random):
@@ -320,7 +320,7 @@ def p256verify(random):
     algorithm = ec.ECDSA(utils.Prehashed(hashes.SHA256()), deterministic_signing=True)
     r, s = utils.decode_dss_signature(key.sign(digest, algorithm))
     public = key.public_key().public_numbers()
-    kind = random.randrange(8)
+    kind = random.randrange(16)
     if kind == 0:  # the other s is as good: no malleability rule
         s = P256_ORDER - s
     if kind == 1:

@@ -1,5 +1,6 @@
 """The system contracts' code, as their EIPs fix it, and requests to them."""
 
+from . import draw
 from .assembler import Code
 
 BEACON_ROOTS = "000f3df6d732807ef1319fb7b8bb8522d0beac02"
@@ -77,15 +78,15 @@ def deposit(random):
 
 def request(random):
     """(address, calldata, value) of a call to a system contract: mostly one it accepts."""
-    address, length = random.choice([(WITHDRAWALS, 56), (CONSOLIDATIONS, 96), (DEPOSITS, 576), (BEACON_ROOTS, 32), (HISTORY, 32)])
+    address = draw.weighted(random, {DEPOSITS: 3, WITHDRAWALS: 3, CONSOLIDATIONS: 3, HISTORY: 1, BEACON_ROOTS: 1})
+    if address == DEPOSITS:  # cut short, it would make the block invalid
+        return address, deposit(random), random.choice([0, 0, 1])
     value = 0
-    if address == DEPOSITS:
-        return address, deposit(random), 0
     if address in (BEACON_ROOTS, HISTORY):
-        data = random.randint(0, 20).to_bytes(32, "big")
+        data = random.randrange(12).to_bytes(32, "big")  # of few blocks and times is anything known
     else:
-        data = random.randbytes(length)
-        value = random.choice([1, 1, 1, 2, 1000, 0])
+        data = random.randbytes(56 if address == WITHDRAWALS else 96)
+        value = random.choice([1, 2, 1000, 10**6, 0])
     if random.random() < 0.15:
-        data = data[: random.randrange(length)]
+        data = data[: random.randrange(len(data))]
     return address, data, value

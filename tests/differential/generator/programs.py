@@ -43,9 +43,9 @@ class Surroundings:
             return self.random.choice(self.fork.precompile_numbers).to_bytes(20, "big")
         return self.random.randint(0x12, 0x1234).to_bytes(20, "big")
 
-    def precompile(self):
+    def precompile(self, inputs=None):
         """(address, input) of a precompile."""
-        number = self.inputs.draw()
+        number = (inputs or self.inputs).draw()
         return number.to_bytes(20, "big"), precompiles.MAKERS[number](self.random)
 
 
@@ -75,12 +75,12 @@ class Program:
             self.loop: 1,
             self.branch: 2,
             self.call: 6,
-            self.call_precompile: 1,
-            self.call_self: 0.5,
+            self.call_precompile: 1.5,
+            self.call_self: 1,
             self.copy_returned: 2,
         }
         if depth < 2:
-            self._statements[self.create] = 2
+            self._statements[self.create] = 3
 
     def write(self, length=None):
         """The whole contract."""
@@ -253,13 +253,13 @@ class Program:
     def _call(self, name, address, given, returned):
         self.code.push(*given, *returned)
         if name in ("CALL", "CALLCODE"):
-            value = self.random.choice([0, 0, 0, 1, 10**9, 10**30])
+            value = self.random.choice([0, 0, 0, 0, 1, 1, 10**9, 10**30])
             self.code.push(value)
         if address is None:
             self.code.op("ADDRESS")
         else:
             self.code.push(address)
-        gas = self.random.choice([None, None, 0, 2300, 5000, 30_000, 100_000, 2**256 - 1])
+        gas = self.random.choice([None] * 6 + [0, 2300, 5000, 30_000, 100_000, 2**256 - 1])
         if gas is None:
             self.code.op("GAS")
         else:
@@ -283,7 +283,7 @@ class Program:
 
     def copy_returned(self):
         """Within bounds mostly; out of bounds ends the frame."""
-        if self.random.random() < 0.2:
+        if self.random.random() < 0.07:
             self.code.push(0, self.random.choice([1, 2**64, 2**256 - 1]), self.random.choice([1, 500]))
         else:
             self.code.op("RETURNDATASIZE").push(0, 32 * self.random.randrange(SCRATCH_WORDS))
@@ -296,7 +296,7 @@ class Program:
         base = 32 * SCRATCH_WORDS
         self.code.load_data(creation_code, base)
         salt = self.random.choice([0, 1, draw.word(self.random)])
-        value = self.random.choice([0, 0, 0, 1, 10**30])
+        value = self.random.choice([0, 0, 0, 0, 1, 10**30])
         for _ in range(2 if name == "CREATE2" and self.random.random() < 0.4 else 1):
             if name == "CREATE2":
                 self.code.push(salt)
@@ -317,7 +317,7 @@ class Program:
             self.end_stopping: 4,
             self.end_reverting: 3,
             self.end_destroying: 2,
-            self.end_halting: 1.5,
+            self.end_halting: 2.5,
             self.end_falling_off: 1,
         }
         draw.weighted(self.random, kinds)()
@@ -375,9 +375,9 @@ def creation(around, depth=0):
     }  # fmt: skip
     kind = draw.weighted(random, kinds)
     if kind == "program":
-        return returning(Program(around, depth + 1).write(random.randint(1, 4)))
+        return returning(Program(around, depth + 1).write(random.randint(1, 3) if depth == 0 else 1))
     if kind == "runs":  # the constructor is a program itself
-        return Program(around, depth + 1).write(random.randint(1, 4))
+        return Program(around, depth + 1).write(random.randint(1, 4) if depth == 0 else 1)
     if kind == "reverts":
         return Code().push(random.randbytes(1)[0], 0).op("MSTORE").push(0, random.randrange(64)).op("REVERT").build()
     if kind == "reserved":  # EIP-3541
@@ -405,15 +405,15 @@ def oversized_creator(random):
 def fuzz(around):
     """Bytes that are not meant: opcodes at random, with enough pushes to get somewhere."""
     random = around.random
-    code = bytearray()
+    code = bytearray(b"".join(push(random.randrange(64), 1) for _ in range(8)))
     opcodes = list(around.fork.opcodes)
     for _ in range(random.randint(5, 120)):
         kind = random.random()
-        if kind < 0.45:
-            size = random.choice([0, 1, 1, 1, 2, 20, 32])
+        if kind < 0.5:
+            size = random.choice([0, 1, 1, 1, 1, 1, 2, 20, 32])
             value = random.getrandbits(8 * size) if size else 0
             code += push(value % 64 if size == 1 else value, size)
-        elif kind < 0.98:
+        elif kind < 0.99:
             code.append(random.choice(opcodes))
         else:
             code.append(random.randrange(256))

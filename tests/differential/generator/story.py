@@ -2,18 +2,18 @@
 
 import random
 
+from ethereum import trace
 from ethereum_types.bytes import Bytes20
 from ethereum_types.numeric import U64, U256
 
-from ethereum import trace
-
 from . import chain as chains
-from . import coverage, envelopes, fixtures, forks, invalid, predeploys
+from . import coverage, draw, envelopes, fixtures, forks, invalid, predeploys
 from .actions import Actions
 from .world import World
 
 TRANSACTIONS_MAX = 11
-INVALID_CHANCE = 0.45
+INVALID_PER_BLOCK = 2
+FLAWS_PER_TEST = 10 * INVALID_PER_BLOCK  # with the usual ten blocks, the next test goes on where this one stopped
 OUT_OF_REACH = {bytes.fromhex(predeploys.DEPOSITS)}  # a stray log of it makes the block invalid
 
 
@@ -26,11 +26,9 @@ class Story:
         self.name = f"{network.lower()}_{seed}_{number:03}"
         self.about = {"seed": f"{network}/{seed}/{number}", "specification": "ethereum-execution"}
         self.coverage = coverage.Coverage()
-        self.world = World(self.fork, self.random)
+        self.world = World(self.fork, self.random, number)
         self.envelopes = envelopes.Envelopes(self.world)
-        kinds = invalid.kinds(self.fork)
-        # Not drawn but in turn, so that a few tests have had all.
-        self._flaws = [kinds[(5 * number + step) % len(kinds)] for step in range(len(kinds))]
+        self._flaws = draw.Turns(invalid.kinds(self.fork), FLAWS_PER_TEST * number)
         self.chain = chains.Chain(
             self.fork,
             self.world.accounts,
@@ -52,11 +50,11 @@ class Story:
         return self.name, test, self.coverage.counts
 
     def _next_blocks(self):
-        """A valid block, and at times before it an invalid one in its place."""
+        """A valid block, and before it invalid ones in its place."""
         surrounding = self._surrounding()
         draft = chains.Draft(self.chain, surrounding)
         targets = [address for address in map(bytes, self.chain.state._main_trie._data) if address not in OUT_OF_REACH]
-        actions = Actions(self.world, targets)
+        actions = Actions(self.world, targets, draft.nonce_of)
         previous = trace.set_evm_trace(self.coverage)
         try:
             for _ in range(self.random.choice([0, *range(3, TRANSACTIONS_MAX + 1)])):
@@ -67,7 +65,7 @@ class Story:
         block = draft.finish(withdrawals)
         self.coverage.block(self.fork, draft.output, withdrawals)
         written = []
-        if self.random.random() < INVALID_CHANCE:
+        for _ in range(INVALID_PER_BLOCK):
             written.append(self._invalid_block(block, surrounding))
         # The sealed block goes through the specification as a whole again: its own validation must agree.
         self.chain.append(block)
@@ -114,8 +112,7 @@ class Story:
     def _invalid_block(self, block, surrounding):
         context = invalid.Context(self.world, self.chain, self.envelopes, block, chains.Draft(self.chain, surrounding))
         while True:
-            kind = self._flaws.pop(0)
-            self._flaws.append(kind)
+            kind = self._flaws.draw()
             made = invalid.make(kind, context)
             if made is not None:
                 self.coverage.counts["invalid blocks"][f"{self.fork.network} {kind}"] += 1

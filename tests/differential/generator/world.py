@@ -10,17 +10,16 @@ CHAIN_ID = 1  # as in the public tests
 
 KEYS = 10
 PROGRAMS = 14
-FUZZED = 4
+FUZZED = 3
 RELAY_CALLS = ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"]
 
 # A pairing takes the specification up to a second, these next to nothing.
 SLOW_PRECOMPILES = {0x08, 0x0A, 0x0E, 0x0F, 0x11}
-QUICK_PER_SLOW = 3
 
 
 def _relay(opcode):
     """Calls the address in the first word of its calldata with the rest, and logs what came back and what it cost."""
-    code = Code().push(32).op("CALLDATASIZE", "SUB").push(32, 0).op("CALLDATACOPY")
+    code = Code().push(32).op("CALLDATASIZE", "SUB").push(0, 32).op("CALLDATACOPY")
     code.push(0, 0).push(32).op("CALLDATASIZE", "SUB").push(0)
     if opcode in ("CALL", "CALLCODE"):
         code.op("CALLVALUE")
@@ -32,7 +31,7 @@ def _relay(opcode):
 class World:
     """Keys to sign with, and the state of block 0 in the public test format's shape (but with numbers and bytes)."""
 
-    def __init__(self, fork, random):
+    def __init__(self, fork, random, number):
         self.fork = fork
         self.random = random
         self.keys = [Key.random(random) for _ in range(KEYS)]
@@ -44,9 +43,11 @@ class World:
         fuzzed_at = [random.randbytes(20) for _ in range(FUZZED)]
         self.oversized_creator = random.randbytes(20)
         self.contracts = programs_at + fuzzed_at + [self.oversized_creator]
-        numbers = [
-            number for number in fork.precompile_numbers for _ in range(1 if number in SLOW_PRECOMPILES else QUICK_PER_SLOW)
-        ]
+        # Of the world's own contracts many are never called, so what transactions do to precompiles has turns of its own.
+        quick = [number for number in fork.precompile_numbers if number not in SLOW_PRECOMPILES]
+        slow = [number for number in fork.precompile_numbers if number in SLOW_PRECOMPILES]
+        turns = [*quick, *slow, *quick]
+        self.precompile_turns = draw.Turns(turns, number * len(turns) // 2)
         self.around = programs.Surroundings(
             fork=fork,
             random=random,
@@ -54,7 +55,7 @@ class World:
             addresses=self.contracts * 3
             + [bytes(key.address) for key in self.signers()]
             + [bytes.fromhex(predeploys.BEACON_ROOTS)],
-            inputs=draw.Deck(random, numbers),
+            inputs=draw.Deck(random, turns),
         )
         self.accounts = {}
         for address, code in predeploys.codes(fork).items():
