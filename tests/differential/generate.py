@@ -17,6 +17,9 @@ from generator import coverage, story
 RECURSION_LIMIT = 20_000
 
 
+QUIET_BLOCKS = 258  # more than BLOCKHASH remembers
+
+
 def shares(text):
     """osaka=7,prague=2 as {"Osaka": 7, "Prague": 2}."""
     try:
@@ -29,7 +32,7 @@ def shares(text):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, required=True, help="everything random follows from it")
-    parser.add_argument("--blocks", type=int, required=True, help="how many valid blocks; invalid ones come on top")
+    parser.add_argument("--blocks", type=int, required=True, help="how many valid blocks; invalid and empty ones come on top")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write to; it must not hold tests yet")
     parser.add_argument("--per-file", type=int, default=10, metavar="N", help="valid blocks in one test (default 10)")
     parser.add_argument(
@@ -40,31 +43,35 @@ def arguments():
         help="forks and their shares (default %(default)s)",
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default 1); the result is the same")
+    parser.add_argument("--deep", action="store_true", help=f"let {QUIET_BLOCKS} empty blocks go before the last test's")
     parser.add_argument("--gaps", action="store_true", help="report what was not covered, but do not fail for it")
     parser.add_argument("--only", metavar="NAME", help="write only the test of this name, as a report of a difference gives it")
     return parser.parse_args()
 
 
 def plan(options):
-    """(fork, seed, number, length) of every test: forks take turns by their shares."""
+    """(fork, seed, number, length, quiet) of every test: forks take turns by their shares."""
     # Those with few turns first: a short run has them too.
     turns = [network for network, share in sorted(options.forks.items(), key=lambda item: item[1]) for _ in range(share)]
     left, numbers, tests = options.blocks, dict.fromkeys(turns, 0), []
     while left > 0:
         network = turns[len(tests) % len(turns)]
-        tests.append((network, options.seed, numbers[network], min(options.per_file, left)))
+        number, length = numbers[network], min(options.per_file, left)
+        tests.append((network, options.seed, number, length, 0))
         numbers[network] += 1
-        left -= tests[-1][3]
+        left -= length
+    if options.deep:
+        tests[-1] = (*tests[-1][:4], QUIET_BLOCKS)
     return tests
 
 
-def write(out, only, network, seed, number, length):
+def write(out, only, network, seed, number, length, quiet):
     """Writes one test; its counters."""
     sys.setrecursionlimit(RECURSION_LIMIT)
     told = story.Story(network, seed, number)
     if only not in (None, told.name):
         return {}
-    name, test, counts = told.write(length)
+    name, test, counts = told.write(length, quiet)
     (out / f"{name}.json").write_text(json.dumps({name: test}, indent=1))
     return {topic: dict(counter) for topic, counter in counts.items()}
 

@@ -12,8 +12,8 @@ HALTS = [
     "OutOfBoundsRead", "InvalidContractPrefix", "InvalidParameter", "KZGProofError",
 ]  # fmt: skip
 OUTCOMES = [
-    "succeeded", "failed", "reverted frames", "destroyed accounts", "refunded", "refund capped", "paid the floor", "frames below 10",
-    "logs", "withdrawals",
+    "succeeded", "failed", "reverted frames", "destroyed accounts", "refunded", "refund capped", "paid the floor",
+    "frames below 10", "logs", "withdrawals",
 ]  # fmt: skip
 REQUESTS = {0: "deposits", 1: "withdrawals", 2: "consolidations"}
 

@@ -14,8 +14,8 @@ LEGACY, UNPROTECTED, ACCESS_LIST, FEE_MARKET, BLOB, SET_CODE = (
 )  # fmt: skip
 
 AUTHORIZATIONS = [
-    "contract", "contract", "any chain", "fresh key", "sender", "wrong chain", "wrong nonce", "last nonce", "cleared", "precompile",
-    "chained", "itself", "high s", "odd parity", "zero r", "repeated",
+    "contract", "contract", "any chain", "fresh key", "sender", "wrong chain", "wrong nonce", "last nonce", "cleared",
+    "precompile", "chained", "itself", "high s", "odd parity", "zero r", "repeated",
 ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class Context:
         self.block = block
         self.header = block.header
         self.draft = draft  # of an empty block in the same place
-        self.key = max(world.keys, key=lambda key: self.nonce(key))  # has sent before, so that its nonce can be too low
+        self.key = max(world.keys, key=self.nonce)  # has sent before, so that its nonce can be too low
 
     def nonce(self, key):
         return int(self.fork.state.get_account(self.chain.state, key.address).nonce)
@@ -133,7 +133,8 @@ def _deposit(context):
     return context.transaction(FEE_MARKET, Action(bytes.fromhex(predeploys.DEPOSITS), data, gas=200_000))
 
 
-# Kind: (the specification's error, the public format's name for it, what makes the block).
+# Kind: (the public format's names for the error, what makes the block). More names than one where a block breaks more rules than
+# one, and may be found out by any. The specification says InvalidBlock to all.
 _OF_BLOCKS = {
     "state root": ("INVALID_STATE_ROOT", lambda c: c.with_header(state_root=_other(c.header.state_root))),
     "receipts root": ("INVALID_RECEIPTS_ROOT", lambda c: c.with_header(receipt_root=_other(c.header.receipt_root))),
@@ -144,9 +145,9 @@ _OF_BLOCKS = {
     "withdrawals root": ("INVALID_WITHDRAWALS_ROOT", lambda c: c.with_header(withdrawals_root=_other(c.header.withdrawals_root))),
     "bloom": ("INVALID_LOG_BLOOM", _bloom),
     "gas used": ("INVALID_GAS_USED", lambda c: c.with_header(gas_used=c.header.gas_used + Uint(1))),
-    "gas used above limit": ("INVALID_GAS_USED_ABOVE_LIMIT", lambda c: c.with_header(gas_used=c.header.gas_limit + Uint(1))),
+    "gas used above limit": ("GAS_USED_OVERFLOW", lambda c: c.with_header(gas_used=c.header.gas_limit + Uint(1))),
     "blob gas used": (
-        "INCORRECT_BLOB_GAS_USED",
+        "INCORRECT_BLOB_GAS_USED|BLOB_GAS_USED_ABOVE_LIMIT",
         lambda c: c.with_header(blob_gas_used=c.header.blob_gas_used + c.fork.gas.GAS_PER_BLOB),
     ),
     "excess blob gas": ("INCORRECT_EXCESS_BLOB_GAS", lambda c: c.with_header(excess_blob_gas=c.header.excess_blob_gas + U64(1))),
@@ -161,13 +162,17 @@ _OF_BLOCKS = {
     "parent": ("UNKNOWN_PARENT", lambda c: c.with_header(parent_hash=_other(c.header.parent_hash))),
     "difficulty": ("IMPORT_IMPOSSIBLE_DIFFICULTY_OVER_PARIS", lambda c: c.with_header(difficulty=Uint(1))),
     "header nonce": ("INVALID_HEADER_NONCE", lambda c: c.with_header(nonce=Bytes8(b"\0" * 7 + b"\1"))),
-    "ommers hash": ("INVALID_OMMERS_HASH", lambda c: c.with_header(ommers_hash=keccak256(b""))),
+    "ommers hash": (
+        "INVALID_UNCLES_HASH|IMPORT_IMPOSSIBLE_UNCLES_OVER_PARIS",
+        lambda c: c.with_header(ommers_hash=keccak256(b"")),
+    ),
     "ommer": ("IMPORT_IMPOSSIBLE_UNCLES_OVER_PARIS", lambda c: replace(c.block, ommers=(c.chain.head.header,))),
     "extra data": ("EXTRA_DATA_TOO_BIG", lambda c: c.with_header(extra_data=bytes(33))),
-    "transaction dropped": ("INVALID_TRANSACTIONS_ROOT", _without_last),
+    "transaction dropped": ("INVALID_TRANSACTIONS_ROOT|INVALID_GAS_USED|INCORRECT_BLOB_GAS_USED", _without_last),
     "withdrawal added": ("INVALID_WITHDRAWALS_ROOT", _extra_withdrawal),
 }
 _OF_REQUESTS = {"requests hash": ("INVALID_REQUESTS", lambda c: c.with_header(requests_hash=_other(c.header.requests_hash)))}
+# Kind: (the specification's error, the public format's name for it, what makes the transaction).
 _OF_TRANSACTIONS = {
     "nonce too low": ("NonceMismatchError", "NONCE_MISMATCH_TOO_LOW", lambda c: c.transaction(FEE_MARKET, nonce=-1)),
     "nonce too high": ("NonceMismatchError", "NONCE_MISMATCH_TOO_HIGH", lambda c: c.transaction(ACCESS_LIST, nonce=1)),
@@ -266,25 +271,26 @@ _OF_BLOB_COUNT = {
         lambda c: c.transaction(BLOB, blob_versioned_hashes=_blobs(int(c.fork.fork.BLOB_COUNT_LIMIT) + 1)),
     )
 }
-_OF_DEPOSITS = {"deposit": ("InvalidBlock", "INVALID_DEPOSIT_EVENT_LAYOUT", _deposit)}
+_OPTIONAL = {"set_code": _OF_SET_CODE, "floor": _OF_FLOOR, "gas_cap": _OF_GAS_CAP, "blob_count_limit": _OF_BLOB_COUNT}
 
 
 def _flaws(fork):
-    """Kind to (error, public name, maker, whether the maker gives a transaction)."""
+    """Kind to (error, public names, maker, whether the maker gives a transaction)."""
     blocks = _OF_BLOCKS | (_OF_REQUESTS if fork.has("requests") else {})
-    found = {kind: ("InvalidBlock", f"BlockException.{name}", make, False) for kind, (name, make) in blocks.items()}
-    optional = [
-        ("set_code", _OF_SET_CODE),
-        ("floor", _OF_FLOOR),
-        ("gas_cap", _OF_GAS_CAP),
-        ("blob_count_limit", _OF_BLOB_COUNT),
-        ("requests", _OF_DEPOSITS),
-    ]
-    for flaws in (_OF_TRANSACTIONS, *(flaws for feature, flaws in optional if fork.has(feature))):
-        for kind, (error, name, make) in flaws.items():
-            scope = "BlockException" if error == "InvalidBlock" and kind == "deposit" else "TransactionException"
-            found[kind] = (error, f"{scope}.{name}", make, True)
+    found = {kind: ("InvalidBlock", _scoped("BlockException", names), make, False) for kind, (names, make) in blocks.items()}
+    transactions = dict(_OF_TRANSACTIONS)
+    for feature, flaws in _OPTIONAL.items():
+        if fork.has(feature):
+            transactions |= flaws
+    for kind, (error, names, make) in transactions.items():
+        found[kind] = (error, _scoped("TransactionException", names), make, True)
+    if fork.has("requests"):
+        found["deposit"] = ("InvalidBlock", "BlockException.INVALID_DEPOSIT_EVENT_LAYOUT", _deposit, True)
     return found
+
+
+def _scoped(scope, names):
+    return "|".join(f"{scope}.{name}" for name in names.split("|"))
 
 
 def kinds(fork):

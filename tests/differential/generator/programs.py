@@ -370,8 +370,8 @@ def creation(around, depth=0):
     """Creation code: it deploys a program mostly, or does one of the things that must fail or leave nothing."""
     random = around.random
     kinds = {
-        "program": 8, "empty": 1, "reverts": 1, "reserved": 1, "delegation": 0.5, "destroys": 1.5, "destroyable": 2, "too_large": 0.5,
-        "halts": 0.5, "runs": 3,
+        "program": 8, "empty": 1, "reverts": 1, "reserved": 1, "delegation": 0.5, "destroys": 1.5, "destroyable": 2,
+        "too_large": 0.5, "halts": 0.5, "runs": 3,
     }  # fmt: skip
     kind = draw.weighted(random, kinds)
     if kind == "program":

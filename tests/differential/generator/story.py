@@ -38,16 +38,23 @@ class Story:
             timestamp=self.random.choice([1_000, 1_800_000_000]),
         )
 
-    def write(self, length):
-        """(name, test, counters) with so many valid blocks."""
+    def write(self, length, quiet):
+        """(name, test, counters) with so many valid blocks, after `quiet` empty ones."""
         genesis = self.chain.head
-        blocks = []
+        blocks = [self._empty_block() for _ in range(quiet)]
         for _ in range(length):
             blocks += self._next_blocks()
         self.coverage.counts["authorizations"].update(self.envelopes.authorizations_drawn)
         post = chains.dump(self.chain.state)
         test = fixtures.test(self.fork, genesis, self.world.accounts, blocks, self.chain.head, post, self.about)
         return self.name, test, self.coverage.counts
+
+    def _empty_block(self):
+        """For the blocks after it to have a past."""
+        draft = chains.Draft(self.chain, self._surrounding())
+        block = draft.finish(())
+        self.chain.append(block)
+        return fixtures.block(self.fork, block, [])
 
     def _next_blocks(self):
         """A valid block, and before it invalid ones in its place."""
