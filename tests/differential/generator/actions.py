@@ -54,7 +54,7 @@ class Actions:
         """Enough for most programs, and at times too little."""
         if self.random.random() < 0.1:
             return self.random.choice([0, 700, 5_000, 20_000])
-        return self.random.choice([60_000, 250_000, 500_000, 500_000, 900_000, 1_500_000])
+        return self.random.choice([60_000, 250_000, 500_000, 1_000_000, 1_000_000, 2_000_000])
 
     def transfer(self):
         to = self.random.choice(

@@ -211,7 +211,7 @@ _OF_TRANSACTIONS = {
     "high s": ("InvalidSignatureError", "INVALID_SIGNATURE_VRS", _high_s),
     "parity": (
         "InvalidSignatureError",
-        "INVALID_SIGNATURE_VRS",
+        "INVALID_SIGNATURE_VRS|RLP_STRUCTURES_ENCODING",
         lambda c: _resigned(c.transaction(ACCESS_LIST), y_parity=U256(2)),
     ),
     "zero r": ("InvalidSignatureError", "INVALID_SIGNATURE_VRS", lambda c: _resigned(c.transaction(LEGACY), r=U256(0))),
