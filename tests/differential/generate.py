@@ -20,13 +20,19 @@ RECURSION_LIMIT = 20_000
 QUIET_BLOCKS = 258  # more than BLOCKHASH remembers
 
 
+FORKS = ("Cancun", "Prague", "Osaka")
+
+
 def shares(text):
     """osaka=7,prague=2 as {"Osaka": 7, "Prague": 2}."""
     try:
-        pairs = (item.split("=") for item in text.split(","))
-        return {name.strip().capitalize(): int(share) for name, share in pairs}
+        pairs = [item.split("=") for item in text.split(",")]
+        found = {name.strip().capitalize(): int(share) for name, share in pairs}
     except ValueError:
         raise argparse.ArgumentTypeError("write NAME=SHARE,NAME=SHARE") from None
+    if not set(found) <= set(FORKS) or min(found.values()) < 1:
+        raise argparse.ArgumentTypeError(f"forks are {', '.join(FORKS)}, shares at least 1")
+    return found
 
 
 def arguments():
@@ -86,7 +92,7 @@ def main():
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
         for written in [pool.submit(write, options.out, options.only, *test) for test in plan(options)]:
             total.add(written.result())
-    missing = total.missing(options.forks)
+    missing = [] if options.only else total.missing(options.forks)
     print(
         json.dumps(
             {
@@ -99,6 +105,8 @@ def main():
             }
         )
     )
+    if not total.counts["blocks"]:
+        sys.exit(f"generate.py: this run has no test named {options.only}")
     if missing and not options.gaps:
         sys.exit(f"generate.py: not covered: {', '.join(missing)}")
 

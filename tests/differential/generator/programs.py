@@ -34,6 +34,11 @@ class Surroundings:
     addresses: list  # accounts of all sorts, as 20 bytes
     inputs: draw.Deck  # precompiles, so that all are called
 
+    def __post_init__(self):
+        opcodes = self.fork.opcodes.values()
+        self.computations = draw.Deck(self.random, [name for name in COMPUTATIONS if name in opcodes])
+        self.environment = draw.Deck(self.random, ENVIRONMENT)
+
     def address(self):
         """An account, a precompile, or nobody."""
         kind = self.random.random()
@@ -58,7 +63,7 @@ class Program:
         self.depth = depth  # contracts that create contracts that create contracts
         self.code = Code()
         self._statements = {
-            self.compute: 4,
+            self.compute: 6,
             self.observe_environment: 4,
             self.observe_account: 2,
             self.observe_calldata: 2,
@@ -117,9 +122,8 @@ class Program:
     # --- statements that observe ---------------------------------------------------------------------------------------------
 
     def compute(self):
-        available = [name for name in COMPUTATIONS if name in self.around.fork.opcodes.values()]
-        for _ in range(self.random.randint(1, 5)):
-            name = self.random.choice(available)
+        for _ in range(self.random.randint(3, 8)):
+            name = self.around.computations.draw()
             operands = [draw.word(self.random) for _ in range(COMPUTATIONS[name])]
             if name in SMALL_FIRST and self.random.random() < 0.8:
                 operands[0] = self.random.randrange(260)
@@ -129,8 +133,8 @@ class Program:
             self.keep()
 
     def observe_environment(self):
-        for _ in range(self.random.randint(1, 4)):
-            self.code.op(self.random.choice(ENVIRONMENT))
+        for _ in range(self.random.randint(2, 6)):
+            self.code.op(self.around.environment.draw())
             self.keep()
 
     def observe_account(self):
