@@ -14,7 +14,7 @@ FUZZED = 3
 RELAY_CALLS = ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"]
 
 # A pairing takes the specification up to a second, these next to nothing.
-SLOW_PRECOMPILES = {0x08, 0x0A, 0x0E, 0x0F, 0x11}
+SLOW_PRECOMPILES = {0x08, 0x0E, 0x0F, 0x11}
 
 
 def _relay(opcode):
