@@ -42,6 +42,7 @@ class Actions:
             self.create_too_much: 0.15,
             self.fund_future_contract: 0.3,
             self.bring_all_gas: 0.15,
+            self.deploy_largest: 0.15,
         }
 
     def draw(self):
@@ -114,3 +115,7 @@ class Actions:
         fork = self.world.fork
         cap = int(fork.transactions.TX_MAX_GAS_LIMIT) if fork.has("gas_cap") else 8_000_000
         return Action(self.random.randbytes(20), value=1, all_gas=cap)
+
+    def deploy_largest(self):
+        """As much code as a contract may have (EIP-170), or a byte more, with gas to pay for it."""
+        return Action(None, programs.largest(self.random), gas=6_000_000)

@@ -375,7 +375,7 @@ def creation(around, depth=0):
     random = around.random
     kinds = {
         "program": 8, "empty": 1, "reverts": 1, "reserved": 1, "delegation": 0.5, "destroys": 1.5, "destroyable": 2,
-        "too_large": 0.5, "halts": 0.5, "runs": 3,
+        "largest": 0.5, "halts": 0.5, "runs": 3,
     }  # fmt: skip
     kind = draw.weighted(random, kinds)
     if kind == "program":
@@ -393,11 +393,16 @@ def creation(around, depth=0):
         return code.push(int.from_bytes(around.address(), "big")).op("SELFDESTRUCT").build()
     if kind == "destroyable":
         return returning(Code().push(int.from_bytes(around.address(), "big")).op("SELFDESTRUCT").build())
-    if kind == "too_large":  # EIP-170: one byte more than allowed, or all that is allowed
-        return Code().push(0, 0x6000 + random.randrange(2)).op("RETURN").build()
+    if kind == "largest":
+        return largest(random)
     if kind == "halts":
         return bytes([INVALID])
     return b""
+
+
+def largest(random):
+    """Creation code of a contract with all the code that is allowed (EIP-170), or one byte more."""
+    return Code().push(0, 0x6000 + random.randrange(2)).op("RETURN").build()
 
 
 def oversized_creator(random):

@@ -11,6 +11,7 @@ CHAIN_ID = 1  # as in the public tests
 KEYS = 10
 PROGRAMS = 14
 FUZZED = 3
+LAST_NONCE = 2**64 - 1  # with it, nothing can be created (EIP-2681)
 RELAY_CALLS = ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"]
 
 # A pairing takes the specification up to a second, these next to nothing.
@@ -44,8 +45,8 @@ class World:
         self.oversized_creator = random.randbytes(20)
         self.contracts = programs_at + fuzzed_at + [self.oversized_creator]
         # Of the world's own contracts many are never called, so what transactions do to precompiles has turns of its own.
-        quick = [number for number in fork.precompile_numbers if number not in SLOW_PRECOMPILES]
-        slow = [number for number in fork.precompile_numbers if number in SLOW_PRECOMPILES]
+        quick = [address for address in fork.precompile_numbers if address not in SLOW_PRECOMPILES]
+        slow = [address for address in fork.precompile_numbers if address in SLOW_PRECOMPILES]
         turns = [*quick, *slow, *quick]
         self.precompile_turns = draw.Turns(turns, number * len(turns) // 2)
         self.around = programs.Surroundings(
@@ -86,7 +87,11 @@ class World:
             if self.random.random() < 0.5
         }
         self._account(
-            address, balance=self.random.choice([0, 1, 10**18]), nonce=self.random.choice([1, 1, 7]), code=code, storage=storage
+            address,
+            balance=self.random.choice([0, 1, 10**18]),
+            nonce=self.random.choice([1, 1, 1, 1, 7, LAST_NONCE - 1, LAST_NONCE]),
+            code=code,
+            storage=storage,
         )
 
     def _delegate(self, programs_at):
