@@ -1,0 +1,1 @@
+"""Random blocks, executed by the executable specification (EELS)."""
