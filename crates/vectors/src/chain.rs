@@ -8,7 +8,7 @@ use crate::{
     refusal::Refusal,
     world::World,
 };
-use alloy_consensus::Header;
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header};
 use alloy_primitives::{B256, U256};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -78,7 +78,8 @@ impl Chain {
         let fork = self
             .network
             .fork(header.number, header.timestamp, parent.total_difficulty);
-        if fork >= Fork::Paris && !body.uncles.is_empty() {
+        let uncles = !body.uncles.is_empty() || header.ommers_hash != EMPTY_OMMER_ROOT_HASH;
+        if fork >= Fork::Paris && uncles {
             return Err(Refusal::UnclesAfterMerge);
         }
         header::check(&self.network, fork, header, &parent.header)?;
@@ -165,3 +166,6 @@ impl Chain {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

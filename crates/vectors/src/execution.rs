@@ -8,8 +8,7 @@ use crate::{
     world::{Parent, World},
 };
 use alloy_consensus::{
-    Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _,
-    proofs,
+    Eip658Value, Header, Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, proofs,
 };
 use alloy_eips::{
     eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip4844::DATA_GAS_PER_BLOB,
@@ -69,34 +68,18 @@ pub(crate) fn execute(place: Place<'_>, body: &Body, parent: &World) -> Result<W
         Some(roots) => with_roots(&outcome, &roots),
         None => outcome.receipts.clone(),
     };
+    check_roots(body)?;
     check_outcome(header, &outcome, &receipts, requests, &world)?;
     Ok(world)
 }
 
 /// What the body must be before anything is executed.
 fn check_body(fork: Fork, body: &Body) -> Result<(), Refusal> {
-    let header = &body.header;
     if fork >= Fork::Osaka && body.length > BLOCK_BYTES_MAX {
         return Err(Refusal::TooLarge(body.length));
     }
-    if fork >= Fork::Paris && !body.uncles.is_empty() {
-        return Err(Refusal::UnclesAfterMerge);
-    }
-    if proofs::calculate_ommers_root(&body.uncles) != header.ommers_hash {
-        return Err(Refusal::UnclesHash);
-    }
-    if types::transactions_root(&body.transactions) != header.transactions_root {
-        return Err(Refusal::TransactionsRoot);
-    }
     if body.withdrawals.is_some() != (fork >= Fork::Shanghai) {
         return Err(Refusal::Field("withdrawals"));
-    }
-    let withdrawals = body
-        .withdrawals
-        .as_deref()
-        .map(proofs::calculate_withdrawals_root);
-    if withdrawals != header.withdrawals_root {
-        return Err(Refusal::WithdrawalsRoot);
     }
     Ok(())
 }
@@ -339,6 +322,26 @@ fn check_blob_gas(header: &Header, transactions: &[Transaction]) -> Result<(), R
     } else {
         Err(Refusal::BlobGasUsed { have, want })
     }
+}
+
+/// Whether the header commits to the body. A node would look before it executes anything; vectors
+/// have transactions that must be refused, in blocks whose roots were made without them.
+fn check_roots(body: &Body) -> Result<(), Refusal> {
+    let header = &body.header;
+    if proofs::calculate_ommers_root(&body.uncles) != header.ommers_hash {
+        return Err(Refusal::UnclesHash);
+    }
+    if types::transactions_root(&body.transactions) != header.transactions_root {
+        return Err(Refusal::TransactionsRoot);
+    }
+    let withdrawals = body
+        .withdrawals
+        .as_deref()
+        .map(proofs::calculate_withdrawals_root);
+    if withdrawals != header.withdrawals_root {
+        return Err(Refusal::WithdrawalsRoot);
+    }
+    Ok(())
 }
 
 fn check_outcome(

@@ -43,9 +43,9 @@ pub(crate) fn check(
     {
         return Err(Refusal::DaoExtraData);
     }
+    check_gas(fork, header, parent)?;
     check_fields(fork, header)?;
     check_work(fork, header, parent)?;
-    check_gas(fork, header, parent)?;
     if fork >= Fork::Cancun {
         check_blobs(&network.blobs(fork), header, parent)?;
     }
