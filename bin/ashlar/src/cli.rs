@@ -35,6 +35,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Simulate the whole network under the faults of a seed
     Sim(SimArgs),
+    /// Run Ethereum's official test vectors through our executor: exit 0 passed, 1 failed, 2 none
+    Vectors(VectorsArgs),
     /// Print a completion script for a shell
     Completions(CompletionArgs),
 }
@@ -122,6 +124,23 @@ pub struct SimArgs {
     #[arg(long, value_name = "SECONDS")]
     pub time_limit: Option<u64>,
     /// Print one line of JSON for each run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ashlar vectors`.
+#[derive(Debug, Args)]
+pub struct VectorsArgs {
+    /// The format: state, blockchain, transaction, rlp or trie
+    #[arg(value_name = "KIND", value_parser = ["state", "blockchain", "transaction", "rlp", "trie"])]
+    pub kind: String,
+    /// A directory of vectors, or one file
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Run only those whose path or name contains this
+    #[arg(long, value_name = "SUBSTRING")]
+    pub only: Option<String>,
+    /// Print one machine-readable summary instead of lines
     #[arg(long)]
     pub json: bool,
 }

@@ -11,7 +11,7 @@ pub fn start(command: &Command) {
     let default = match command {
         Command::Node(_) | Command::Gateway(_) => service,
         // A simulation breaks things on purpose; what counts is its report.
-        Command::Sim(_) => "off",
+        Command::Sim(_) | Command::Vectors(_) => "off",
         _ => quiet,
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

@@ -13,6 +13,7 @@ mod sim;
 mod status;
 mod supervisor;
 mod up;
+mod vectors;
 mod verify;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => return demo::demo(&args),
         Command::Verify(args) => return verify::verify(&args),
         Command::Sim(args) => return sim::simulate(&args),
+        Command::Vectors(args) => return vectors::run(&args),
         Command::Up(args) => up::up(&args),
         Command::Down(args) => up::down(&args),
         Command::Node(args) => node::node(&args),

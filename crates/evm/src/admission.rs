@@ -8,6 +8,7 @@ use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
 use revm::{
     Context, MainBuilder as _, MainContext as _,
+    context::{BlockEnv, CfgEnv},
     context_interface::result::EVMError,
     database_interface::EmptyDB,
     handler::{EthFrame, Handler as _, MainnetHandler},
@@ -25,21 +26,7 @@ impl Environment {
     pub fn admit(&self, transaction: &Transaction, sender: &Account) -> Result<(), Invalid> {
         let mut cfg = self.cfg();
         cfg.disable_base_fee = true;
-        let mut evm = Context::mainnet()
-            .with_db(EmptyDB::new())
-            .with_cfg(cfg)
-            .with_block(self.block())
-            .with_tx(tx_env(transaction))
-            .build_mainnet();
-        let handler = MainnetHandler::<_, EVMError<Infallible>, EthFrame>::default();
-        let checked = handler
-            .validate_env(&mut evm)
-            .and_then(|()| handler.validate_initial_tx_gas(&mut evm).map(|_| ()));
-        match checked {
-            Ok(()) => {}
-            Err(EVMError::Transaction(reason)) => return Err(reason.into()),
-            Err(other) => return Err(Invalid::Other(other.to_string())),
-        }
+        intrinsic_gas(cfg, self.block(), transaction)?;
         let envelope = transaction.envelope();
         if envelope.nonce() < sender.nonce {
             return Err(Invalid::NonceTooLow {
@@ -55,6 +42,30 @@ impl Environment {
             });
         }
         Ok(())
+    }
+}
+
+/// Checks what depends on neither state nor the rest of the block, and says how much gas the
+/// transaction needs before any is executed.
+pub(crate) fn intrinsic_gas(
+    cfg: CfgEnv,
+    block: BlockEnv,
+    transaction: &Transaction,
+) -> Result<u64, Invalid> {
+    let mut evm = Context::mainnet()
+        .with_db(EmptyDB::new())
+        .with_cfg(cfg)
+        .with_block(block)
+        .with_tx(tx_env(transaction))
+        .build_mainnet();
+    let handler = MainnetHandler::<_, EVMError<Infallible>, EthFrame>::default();
+    let checked = handler
+        .validate_env(&mut evm)
+        .and_then(|()| handler.validate_initial_tx_gas(&mut evm));
+    match checked {
+        Ok(gas) => Ok(gas.initial_total_gas()),
+        Err(EVMError::Transaction(reason)) => Err(reason.into()),
+        Err(other) => Err(Invalid::Other(other.to_string())),
     }
 }
 

@@ -39,6 +39,8 @@ impl Environment {
         };
         let mut cfg = CfgEnv::new_with_spec(spec);
         cfg.chain_id = self.chain_id;
+        // A blob transaction is refused before it gets here (`Transaction::recover`); and here.
+        cfg.max_blobs_per_tx = Some(0);
         cfg
     }
 

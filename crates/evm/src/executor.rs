@@ -9,6 +9,7 @@ use alloy_consensus::{Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as
 use alloy_primitives::{Bloom, U256};
 use revm::{
     Context, ExecuteEvm as _, MainBuilder as _, MainContext as _,
+    context::{BlockEnv, CfgEnv},
     context_interface::{
         ContextTr as _,
         result::{EVMError, ExecutionResult},
@@ -45,14 +46,21 @@ pub enum Progress {
 /// A block's execution in progress.
 #[derive(Debug)]
 pub struct Executor {
-    environment: Environment,
+    pub(crate) rules: Rules,
     policy: Policy,
-    overlay: Overlay,
+    pub(crate) overlay: Overlay,
     next: usize,
     gas_used: u64,
-    receipts: Vec<TransactionReceipt>,
+    pub(crate) receipts: Vec<TransactionReceipt>,
     included: Vec<usize>,
     skipped: Vec<(usize, Invalid)>,
+}
+
+/// Where a block executes, in revm's words: production's fixed shape, or any of Ethereum's.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub cfg: CfgEnv,
+    pub block: BlockEnv,
 }
 
 /// The effect of a block.
@@ -82,8 +90,17 @@ impl Executor {
                 StateValue::Slot(U256::from_be_bytes(environment.parent_hash.0)),
             );
         }
+        let rules = Rules {
+            cfg: environment.cfg(),
+            block: environment.block(),
+        };
+        Self::with_rules(rules, policy, overlay)
+    }
+
+    /// Starts a block on what is in the overlay already.
+    pub(crate) fn with_rules(rules: Rules, policy: Policy, overlay: Overlay) -> Self {
         Self {
-            environment,
+            rules,
             policy,
             overlay,
             next: 0,
@@ -120,13 +137,13 @@ impl Executor {
         };
         let mut evm = Context::mainnet()
             .with_db(session)
-            .with_cfg(self.environment.cfg())
-            .with_block(self.environment.block())
+            .with_cfg(self.rules.cfg.clone())
+            .with_block(self.rules.block.clone())
             .build_mainnet();
         while let Some(transaction) = transactions.get(self.next) {
             let transaction = transaction.as_ref();
             let index = self.next;
-            let left = self.environment.gas_limit.saturating_sub(self.gas_used);
+            let left = self.rules.block.gas_limit.saturating_sub(self.gas_used);
             let want = transaction.envelope().gas_limit();
             let result = if want > left {
                 Err(EVMError::Custom(String::new()))

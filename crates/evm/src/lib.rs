@@ -16,11 +16,15 @@
 //! finish() ──► Outcome { receipts, gas, bloom, changes in key order }
 //! ```
 //!
+//! A block of another Ethereum fork or chain takes the same loop, from
+//! [`ethereum::Environment::executor`]; only test vectors and imports start there.
+//!
 //! This crate must not know QMDB, consensus or clocks.
 
 mod admission;
 mod call;
 mod environment;
+pub mod ethereum;
 mod executor;
 mod overlay;
 mod transaction;

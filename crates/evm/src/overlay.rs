@@ -1,5 +1,6 @@
 //! State in memory over a parent state that may answer "not yet".
 
+use crate::ethereum::Legacy;
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use revm::{
@@ -74,6 +75,8 @@ pub struct Overlay {
     /// Values after the transactions executed so far.
     written: BTreeMap<StateKey, StateValue>,
     codes: CodeCache,
+    /// What other forks need kept; nothing in production.
+    legacy: Option<Box<Legacy>>,
 }
 
 impl Overlay {
@@ -83,6 +86,20 @@ impl Overlay {
             codes,
             ..Self::default()
         }
+    }
+
+    /// An overlay under another fork's rules.
+    pub(crate) fn with_legacy(codes: CodeCache, legacy: Legacy) -> Self {
+        Self {
+            codes,
+            legacy: Some(Box::new(legacy)),
+            ..Self::default()
+        }
+    }
+
+    /// What other forks need kept, if this overlay is under one.
+    pub(crate) fn legacy(&self) -> Option<&Legacy> {
+        self.legacy.as_deref()
     }
 
     /// Makes the parent value of a key known.
@@ -129,6 +146,12 @@ impl Overlay {
     }
 
     fn slot(&mut self, view: &impl View, key: StateKey) -> Result<U256, ViewError> {
+        if let (Some(legacy), StateKey::Slot(address, _)) = (&self.legacy, key)
+            && legacy.is_wiped(&address)
+            && !self.written.contains_key(&key)
+        {
+            return Ok(U256::ZERO);
+        }
         match self.read(view, key)? {
             StateValue::Slot(value) => Ok(value),
             StateValue::Absent => Ok(U256::ZERO),
@@ -198,6 +221,9 @@ impl Overlay {
                 // Since Cancun only a contract created by the same transaction is destroyed, so
                 // none of its slots can be in the parent or written before.
                 self.written.insert(key, StateValue::Absent);
+                if self.legacy().is_some_and(Legacy::destroys_old_storage) {
+                    self.wipe(address);
+                }
                 continue;
             }
             let created = account.is_created();
@@ -220,30 +246,51 @@ impl Overlay {
                     );
                 }
             }
-            let after = Account {
+            let mut after = Account {
                 nonce: account.info.nonce,
                 balance: account.info.balance,
                 code_hash: account.info.code_hash,
             };
-            self.written.insert(
-                key,
-                if after.is_empty() {
-                    StateValue::Absent
-                } else {
-                    StateValue::Account(after)
-                },
-            );
+            let mut keeps_empty = false;
+            if let Some(legacy) = &self.legacy {
+                after.nonce = legacy.nonce_after(&address, after.nonce);
+                keeps_empty = legacy.keeps_empty();
+            }
+            if !after.is_empty() || keeps_empty {
+                self.written.insert(key, StateValue::Account(after));
+                continue;
+            }
+            self.written.insert(key, StateValue::Absent);
+            if self.legacy.is_some() {
+                self.wipe(address);
+            }
         }
         Ok(())
+    }
+
+    /// Drops all storage of an account, the parent's too.
+    fn wipe(&mut self, address: Address) {
+        let Some(legacy) = &mut self.legacy else {
+            return;
+        };
+        legacy.wipe(address);
+        let slots = StateKey::Slot(address, U256::ZERO)..=StateKey::Slot(address, U256::MAX);
+        let gone: Vec<StateKey> = self.written.range(slots).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.written.remove(&key);
+        }
     }
 
     /// The changes against the parent state, in key order; a value written back to what the parent
     /// holds is no change.
     pub fn into_changes(self) -> Vec<(StateKey, StateValue)> {
-        let known = self.known;
+        let (known, legacy) = (self.known, self.legacy);
         self.written
             .into_iter()
-            .filter(|(key, value)| known.get(key) != Some(value))
+            .filter(|(key, value)| {
+                known.get(key) != Some(value)
+                    || legacy.as_ref().is_some_and(|legacy| legacy.must_write(key))
+            })
             .collect()
     }
 }
@@ -270,16 +317,17 @@ impl<V: View> Database for Session<'_, V> {
     type Error = ViewError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ViewError> {
-        Ok(self
-            .overlay
-            .account(self.view, address)?
-            .map(|account| AccountInfo {
-                nonce: account.nonce,
-                balance: account.balance,
-                code_hash: account.code_hash,
-                code: None,
-                account_id: None,
-            }))
+        let account = self.overlay.account(self.view, address)?;
+        let legacy = self.overlay.legacy();
+        Ok(account.map(|account| AccountInfo {
+            nonce: legacy.map_or(account.nonce, |legacy| {
+                legacy.nonce_before(&address, &account)
+            }),
+            balance: account.balance,
+            code_hash: account.code_hash,
+            code: None,
+            account_id: None,
+        }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ViewError> {
@@ -293,6 +341,9 @@ impl<V: View> Database for Session<'_, V> {
     /// revm asks only for the last 256 blocks; their hashes are in the history contract's storage
     /// (EIP-2935), so they are part of the state, synced and proved like the rest of it.
     fn block_hash(&mut self, number: u64) -> Result<B256, ViewError> {
+        if let Some(legacy) = self.overlay.legacy() {
+            return Ok(legacy.ancestor(number));
+        }
         Ok(self.overlay.slot(self.view, history_slot(number))?.into())
     }
 }

@@ -132,8 +132,11 @@ pub(crate) fn tx_env(transaction: &Transaction) -> TxEnv {
         chain_id: envelope.chain_id(),
         access_list: envelope.access_list().cloned().unwrap_or_default(),
         gas_priority_fee: envelope.max_priority_fee_per_gas(),
-        blob_hashes: Vec::new(),
-        max_fee_per_blob_gas: 0,
+        blob_hashes: envelope
+            .blob_versioned_hashes()
+            .unwrap_or_default()
+            .to_vec(),
+        max_fee_per_blob_gas: envelope.max_fee_per_blob_gas().unwrap_or_default(),
         authorization_list: envelope
             .authorization_list()
             .unwrap_or_default()

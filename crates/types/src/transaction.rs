@@ -1,6 +1,8 @@
 //! Transactions by stages: raw bytes become a decoded, recovered [`Transaction`] once per node.
 
-use alloy_consensus::{Transaction as _, TxEnvelope, transaction::SignerRecoverable as _};
+use alloy_consensus::{
+    Transaction as _, TxEip4844Variant, TxEnvelope, transaction::SignerRecoverable as _,
+};
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 
@@ -82,6 +84,34 @@ impl Transaction {
         let signer = envelope
             .recover_signer()
             .map_err(|_| TransactionError::Signature)?;
+        Ok(Self::assemble(envelope, signer, raw))
+    }
+
+    /// Decodes and recovers a transaction of *another* Ethereum chain, for test vectors and imports:
+    /// of any chain or none, of any size, with blobs, and with a high `s` if `high_s_allowed` (before
+    /// Homestead it was).
+    ///
+    /// No node may take a transaction this way.
+    pub fn recover_foreign(raw: Bytes, high_s_allowed: bool) -> Result<Self, TransactionError> {
+        let envelope = TxEnvelope::decode_2718_exact(&raw)
+            .map_err(|error| TransactionError::Malformed(error.to_string()))?;
+        if let TxEnvelope::Eip4844(signed) = &envelope
+            && matches!(signed.tx(), TxEip4844Variant::TxEip4844WithSidecar(_))
+        {
+            return Err(TransactionError::Malformed(
+                "blobs belong beside a block, not in it".to_owned(),
+            ));
+        }
+        let signer = if high_s_allowed {
+            envelope.recover_signer_unchecked()
+        } else {
+            envelope.recover_signer()
+        }
+        .map_err(|_| TransactionError::Signature)?;
+        Ok(Self::assemble(envelope, signer, raw))
+    }
+
+    fn assemble(envelope: TxEnvelope, signer: Address, raw: Bytes) -> Self {
         // An authorization whose signature recovers to nobody is skipped by execution, too.
         let authorities = envelope
             .authorization_list()
@@ -90,13 +120,13 @@ impl Transaction {
             .filter_map(|authorization| authorization.recover_authority().ok())
             .collect();
         let hash = keccak256(&raw);
-        Ok(Self {
+        Self {
             envelope,
             signer,
             authorities,
             hash,
             raw,
-        })
+        }
     }
 
     /// The decoded envelope.
