@@ -34,7 +34,7 @@ class Actions:
             self.transfer: 2,
             self.call: 8,
             self.relay_precompile: 4,
-            self.call_precompile: 1.5,
+            self.call_precompile: 2.5,
             self.create: 3,
             self.create_fuzzed: 1,
             self.request: 1.2,
@@ -78,8 +78,9 @@ class Actions:
         return Action(to, address.rjust(32, b"\0") + data, gas=self.random.choice([20_000, 600_000, 600_000, 600_000]))
 
     def call_precompile(self):
+        """Directly; with nothing left for the precompile every third time."""
         address, data = self.world.around.precompile(self.world.precompile_turns)
-        return Action(address, data, self.random.choice([0, 1]), self.random.choice([0, 3_000, 400_000, 400_000, 400_000]))
+        return Action(address, data, self.random.choice([0, 1]), self.random.choice([0, 400_000, 400_000]))
 
     def create(self):
         gas = self.random.choice([self._gas(), 1_000_000, 2_000_000])

@@ -342,7 +342,7 @@ fn one_block(name: &'static str) -> Value {
             b.header.blob_gas_used = Some(131_072)
         });
         wrong("BLOB_GAS_USED_ABOVE_LIMIT", |b| {
-            b.header.blob_gas_used = Some(10 * 131_072)
+            b.header.blob_gas_used = Some(22 * 131_072)
         });
     }
     if fork >= Fork::Prague {
