@@ -1,6 +1,6 @@
 use crate::{
-    Call, CallOutcome, CallProgress, CodeCache, Environment, Executor, Invalid, Outcome, Policy,
-    Progress, Simulation, View, ViewError, prefetch_keys,
+    Call, CallOutcome, CodeCache, CreateAccessList, Environment, Estimate, Executor, Invalid,
+    Outcome, Perform, Policy, Progress, Question, Simulation, View, ViewError, prefetch_keys,
 };
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -405,23 +405,59 @@ fn refusals_speak_geths_words() {
     );
 }
 
-fn simulate(call: &Call, ready: &dyn Fn(u32) -> bool) -> (CallOutcome, Result<u64, CallOutcome>) {
+/// Puts a question to a state that answers as `ready` says; also how often it had to be supplied with something.
+fn ask<Q: Question>(mut question: Q, ready: &dyn Fn(u32) -> bool) -> (Q::Answer, usize) {
     let state = world();
     let parent = Parent::new(&state, ready);
-    let mut simulation = Simulation::new(environment(1), CodeCache::default());
-    let outcome = loop {
-        match simulation.call(call, &parent).unwrap() {
-            CallProgress::Done(outcome) => break outcome,
-            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
+    loop {
+        match question.run(&parent) {
+            Ok(Some(answer)) => {
+                let supplied = parent.supplied.borrow().len();
+                return (answer, supplied);
+            }
+            Ok(None) => {}
+            Err(ViewError::Missing(key)) => {
+                // Nothing is asked for twice: what was found out before is kept.
+                parent.supplied.borrow_mut().insert(key);
+                question.supply(key, parent.value(&key));
+            }
+            Err(fault) => panic!("{fault}"),
         }
+    }
+}
+
+fn simulation() -> Simulation {
+    Simulation::new(environment(1), CodeCache::default())
+}
+
+fn simulate(call: &Call, ready: &dyn Fn(u32) -> bool) -> (CallOutcome, Result<u64, CallOutcome>) {
+    let (outcome, _) = ask(Perform::new(simulation(), call.clone()), ready);
+    let estimate = Estimate::new(simulation(), simulation(), call.clone());
+    let (estimate, _) = ask(estimate, ready);
+    (outcome, estimate.map_err(|(_, outcome)| outcome))
+}
+
+#[test]
+fn an_access_list_holds_what_a_call_touches() {
+    let call = Call {
+        from: users()[0].address(),
+        to: Some(COUNTER),
+        gas: 1_000_000,
+        ..Call::default()
     };
-    let estimate = loop {
-        match simulation.estimate(call, &parent).unwrap() {
-            CallProgress::Done(estimate) => break estimate,
-            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
-        }
-    };
-    (outcome, estimate)
+    for ready in [&(|_| true) as &dyn Fn(u32) -> bool, &|_| false] {
+        let ((list, outcome), _) = ask(CreateAccessList::new(simulation(), call.clone()), ready);
+        let [item] = &list.0[..] else {
+            panic!("{list:?}")
+        };
+        assert_eq!(
+            (item.address, &item.storage_keys[..]),
+            (COUNTER, &[B256::ZERO][..])
+        );
+        // 2400 for the address and 1900 for the slot make the read 2000 cheaper.
+        let (plain, _) = ask(Perform::new(simulation(), call.clone()), ready);
+        assert_eq!(outcome.gas_used(), plain.gas_used() + 2400 + 1900 - 2000);
+    }
 }
 
 #[test]

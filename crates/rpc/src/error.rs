@@ -1,5 +1,6 @@
 //! What can be wrong with a call, and the one place where that becomes a JSON-RPC error.
 
+use crate::simulate::Refusal;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::{Panic, Revert, SolError as _};
 use chain::{NodeError, SubmitError};
@@ -41,6 +42,8 @@ pub(crate) enum Error {
     Submit(#[from] SubmitError),
     #[error(transparent)]
     Node(#[from] NodeError),
+    #[error(transparent)]
+    Simulate(#[from] Refusal),
     /// A transaction that was taken in is not final yet.
     #[error("the transaction is in the mempool but was not final within {0:?}", .waited)]
     NotFinalYet { hash: B256, waited: Duration },
@@ -81,6 +84,7 @@ impl From<&Error> for ErrorObject {
             | Error::Submit(SubmitError::Transaction(TransactionError::Malformed(_))) => -32602,
             Error::Internal(_) | Error::Node(NodeError::State(_)) => -32603,
             Error::Revert(_) => 3,
+            Error::Simulate(refusal) => refusal.code(),
             // EIP-7966.
             Error::NotFinalYet { .. } => 4,
             Error::Failed(_)

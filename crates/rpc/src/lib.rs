@@ -20,20 +20,25 @@
 mod account;
 mod block;
 mod call;
+mod capability;
 mod dispatch;
 mod error;
 mod fee;
+mod fill;
 mod filter;
 mod finality;
 mod log;
 mod method;
 mod network;
+mod overrides;
 mod parameter;
 mod receipt;
 mod server;
+mod simulate;
 mod socket;
 mod state_proof;
 mod subscription;
 mod transaction;
 
+pub use method::METHODS;
 pub use server::{Config, Limits, ServeError, Server, serve};

@@ -1,7 +1,7 @@
 //! One validator in this process, on a port and in a folder of its own, and someone who calls it.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_eips::{eip2718::Encodable2718 as _, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
@@ -262,6 +262,20 @@ impl User {
             chain_id: CHAIN_ID,
             ..transaction
         })
+    }
+
+    /// Lets this account run the code of another, in JSON.
+    pub fn authorize(&self, address: Address, nonce: u64) -> Value {
+        let authorization = Authorization {
+            chain_id: U256::from(CHAIN_ID),
+            address,
+            nonce,
+        };
+        let signature = self
+            .0
+            .sign_hash_sync(&authorization.signature_hash())
+            .unwrap();
+        serde_json::to_value(authorization.into_signed(signature)).unwrap()
     }
 
     /// The transaction as it is, signed.
