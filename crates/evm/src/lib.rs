@@ -26,12 +26,14 @@ mod admission;
 mod call;
 mod environment;
 mod executor;
+mod meter;
 mod overlay;
 mod overrides;
 mod precompiles;
 mod question;
 mod simulate;
 mod simulation;
+mod trace;
 mod transaction;
 mod transfers;
 mod unsigned;
@@ -49,6 +51,7 @@ pub use simulate::{
     BlockPlan, CallPlan, Plan, Simulate, SimulateError, SimulatedBlock, SimulatedCall,
 };
 pub use simulation::Simulation;
+pub use trace::{Act, Action, Script, ScriptLimits, Trace, TraceError, Traced, Tracer};
 pub use transaction::Invalid;
 
 #[cfg(test)]
