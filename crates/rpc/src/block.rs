@@ -110,6 +110,11 @@ pub(crate) async fn offload(items: usize, make: impl FnOnce() -> Reply + Send + 
     if items < HEAVY {
         return make();
     }
+    offload_always(make).await
+}
+
+/// Makes an answer that may be large on a thread that may take its time.
+pub(crate) async fn offload_always(make: impl FnOnce() -> Reply + Send + 'static) -> Reply {
     let made = tokio::task::spawn_blocking(make).await;
     made.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }

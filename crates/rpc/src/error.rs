@@ -4,6 +4,7 @@ use crate::simulate::Refusal;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::{Panic, Revert, SolError as _};
 use chain::{NodeError, SubmitError};
+use evm::TraceError;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -60,6 +61,16 @@ pub(crate) enum Error {
     Timeout,
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl From<TraceError> for Error {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::TooLarge(_) | TraceError::Gas(_) => Self::Limit(error.to_string()),
+            TraceError::Interrupted => Self::Timeout,
+            TraceError::Invalid { .. } | TraceError::Tracer(_) => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// A JSON-RPC error as it is sent.

@@ -1,19 +1,20 @@
 //! The methods there are.
 
 use crate::{
-    account, block, call, capability,
+    account, block, call, capability, debug,
     dispatch::Reply,
     error::Error,
     fee, fill,
     filter::{self, Filters},
-    finality, log,
+    finality, log, mempool,
     network::{self, Network},
+    otterscan,
     parameter::Params,
     receipt,
     server::Limits,
     simulate, state_proof,
     subscription::{self, Session},
-    transaction,
+    trace, transaction,
 };
 use chain::Node;
 use futures::FutureExt as _;
@@ -91,6 +92,16 @@ methods! { |api, caller, params|
     "ashlar_subscribe" => subscription::subscribe_own(api, caller, params).boxed().await,
     "ashlar_unsubscribe" => subscription::unsubscribe(caller, params),
     "ashlar_validators" => network::validators(api, &params),
+    "debug_getRawBlock" => debug::raw_block(api, params).boxed().await,
+    "debug_getRawHeader" => debug::raw_header(api, params).boxed().await,
+    "debug_getRawReceipts" => debug::raw_receipts(api, params).boxed().await,
+    "debug_getRawTransaction" => transaction::raw_by_hash(api, params).boxed().await,
+    "debug_traceBlock" => debug::trace_block_rlp(api, params).boxed().await,
+    "debug_traceBlockByHash" => debug::trace_block_by_hash(api, params).boxed().await,
+    "debug_traceBlockByNumber" => debug::trace_block_by_number(api, params).boxed().await,
+    "debug_traceCall" => debug::trace_call(api, params).boxed().await,
+    "debug_traceTransaction" => debug::trace_transaction(api, params).boxed().await,
+    "erigon_getHeaderByNumber" => otterscan::header(api, params).boxed().await,
     "eth_accounts" => account::list(&params),
     "eth_baseFee" => fee::base_fee(api, &params),
     "eth_blobBaseFee" => fee::blob_base_fee(&params),
@@ -129,6 +140,7 @@ methods! { |api, caller, params|
     "eth_maxPriorityFeePerGas" => fee::tip(api, params).boxed().await,
     "eth_newBlockFilter" => filter::new_block(api, &params),
     "eth_newFilter" => filter::new_log(api, params),
+    "eth_newPendingTransactionFilter" => filter::new_pending(api, &params),
     "eth_sendRawTransaction" => transaction::send(api, params).boxed().await,
     "eth_sendRawTransactionSync" => transaction::send_and_wait(api, params).boxed().await,
     "eth_simulateV1" => simulate::simulate(api, params).boxed().await,
@@ -139,8 +151,32 @@ methods! { |api, caller, params|
     "net_listening" => network::listening(&params),
     "net_peerCount" => network::peer_count(api, &params),
     "net_version" => network::version(api, &params),
+    "ots_getApiLevel" => otterscan::api_level(&params),
+    "ots_getBlockDetails" => otterscan::block_details(api, params).boxed().await,
+    "ots_getBlockDetailsByHash" => otterscan::block_details_by_hash(api, params).boxed().await,
+    "ots_getBlockTransactions" => otterscan::block_transactions(api, params).boxed().await,
+    "ots_getContractCreator" => otterscan::contract_creator(api, params).boxed().await,
+    "ots_getInternalOperations" => otterscan::operations(api, params).boxed().await,
+    "ots_getTransactionBySenderAndNonce" => otterscan::by_sender_and_nonce(api, params).boxed().await,
+    "ots_getTransactionError" => otterscan::error(api, params).boxed().await,
+    "ots_hasCode" => otterscan::has_code(api, params).boxed().await,
+    "ots_searchTransactionsAfter" => otterscan::search_after(api, params).boxed().await,
+    "ots_searchTransactionsBefore" => otterscan::search_before(api, params).boxed().await,
+    "ots_traceTransaction" => otterscan::trace(api, params).boxed().await,
     "rpc_modules" => network::modules(&params),
-    "txpool_status" => network::mempool_status(api, params).boxed().await,
+    "trace_block" => trace::of_block(api, params).boxed().await,
+    "trace_call" => trace::call(api, params).boxed().await,
+    "trace_callMany" => trace::call_many(api, params).boxed().await,
+    "trace_filter" => trace::filter(api, params).boxed().await,
+    "trace_get" => trace::get(api, params).boxed().await,
+    "trace_rawTransaction" => trace::raw(api, params).boxed().await,
+    "trace_replayBlockTransactions" => trace::replay_block(api, params).boxed().await,
+    "trace_replayTransaction" => trace::replay_transaction(api, params).boxed().await,
+    "trace_transaction" => trace::of_transaction(api, params).boxed().await,
+    "txpool_content" => mempool::content(api, params).boxed().await,
+    "txpool_contentFrom" => mempool::content_from(api, params).boxed().await,
+    "txpool_inspect" => mempool::inspect(api, params).boxed().await,
+    "txpool_status" => mempool::status(api, params).boxed().await,
     "web3_clientVersion" => network::client_version(&params),
     "web3_sha3" => network::sha3(params),
 }
@@ -151,9 +187,6 @@ fn absent(name: &str) -> Error {
         "eth_getProof" => Some(
             "the state tree is not Ethereum's; ashlar_getProof gives proofs of this chain's own",
         ),
-        "eth_newPendingTransactionFilter" => {
-            Some("the mempool is not published; wait for final blocks, they take milliseconds")
-        }
         "eth_sendTransaction"
         | "eth_sign"
         | "eth_signTransaction"

@@ -10,7 +10,6 @@ use chain::Node;
 use client::node::Identity;
 use commonware_codec::Encode as _;
 use serde::Serialize;
-use serde_json::json;
 use std::collections::BTreeMap;
 use types::SpecError;
 
@@ -117,13 +116,6 @@ pub(crate) fn modules(params: &Params<'_>) -> Reply {
 pub(crate) fn syncing(params: &Params<'_>) -> Reply {
     params.end()?;
     reply(&false)
-}
-
-/// `txpool_status`.
-pub(crate) async fn mempool_status(api: &Api, params: Params<'_>) -> Reply {
-    params.end()?;
-    let census = api.node.census().await;
-    reply(&json!({"pending": U64::from(census.pending), "queued": U64::from(census.queued)}))
 }
 
 /// `ashlar_getIdentity`.

@@ -212,6 +212,26 @@ impl Node {
             .unwrap()
     }
 
+    /// Deploys a contract with this code.
+    pub async fn deploy(&self, from: &User, runtime: &[u8]) -> Address {
+        // Returns what follows it.
+        let size = u8::try_from(runtime.len()).unwrap();
+        let init = [0x60, size, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3];
+        let code = [&init, runtime].concat();
+        let receipt = self.send(from, TxKind::Create, code).await;
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+        let address = receipt["contractAddress"].as_str().unwrap();
+        address.parse().unwrap()
+    }
+
+    /// Deploys a contract that calls another with what it is called with, and returns what that returns.
+    pub async fn deploy_caller(&self, from: &User, called: Address) -> Address {
+        let before = [0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73];
+        let after = [0x5a, 0xf1, 0x50, 0x3d, 0x5f, 0x5f, 0x3e, 0x3d, 0x5f, 0xf3];
+        let code = [&before, called.as_slice(), &after].concat();
+        self.deploy(from, &code).await
+    }
+
     /// Waits until this height is final.
     pub async fn wait_for(&self, height: u64) {
         while self.height().await < height {
