@@ -4,9 +4,7 @@ use crate::{
     alias::Runtime,
     history::archive::{self, Past},
 };
-use evm::{
-    CallOutcome, CallProgress, Executor, Progress, Simulation, View, ViewError, prefetch_keys,
-};
+use evm::{Executor, Progress, View, ViewError, prefetch_keys};
 use futures::FutureExt as _;
 use state::{SharedDatabase, StateError, StateRead};
 use std::{sync::Arc, task::Poll};
@@ -49,7 +47,8 @@ impl<R: StateRead> PastState<'_, R> {
 
 impl<R: StateRead> StateRead for PastState<'_, R> {
     async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
-        not_at_hand().await;
+        // A read that is polled once must not ask the archive in vain.
+        pause().await;
         let now = self.now.read(key).await?;
         match self.past(vec![key]).await?.pop() {
             Some(Past::Was(value)) => Ok(value),
@@ -68,8 +67,8 @@ impl<R: StateRead> StateRead for PastState<'_, R> {
     }
 }
 
-/// Pending once, so that a read that is polled once does not ask the archive in vain.
-async fn not_at_hand() {
+/// Pending once, so that others may run.
+async fn pause() {
     let mut asked = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut asked, true) {
@@ -142,38 +141,31 @@ pub async fn execute<R: StateRead>(
     }
 }
 
-/// Runs a simulated call to its end.
+/// Runs a question of the state to its end, with a pause wherever it makes one.
 ///
 /// # Errors
 /// As [`execute`].
-pub async fn simulate<R: StateRead>(
-    simulation: &mut Simulation,
-    call: &evm::Call,
-    state: &R,
-) -> Result<CallOutcome, StateError> {
+pub async fn answer<R: StateRead>(asked: &mut dyn Asked, state: &R) -> Result<(), StateError> {
     loop {
-        match simulation.call(call, &Polled(state)).map_err(fault)? {
-            CallProgress::Done(outcome) => return Ok(outcome),
-            CallProgress::Suspended(key) => simulation.supply(key, state.read(key).await?),
+        match asked.run(&Polled(state)) {
+            Ok(true) => return Ok(()),
+            Ok(false) => pause().await,
+            Err(ViewError::Missing(key)) => {
+                let value = state.read(key).await?;
+                asked.supply(key, value);
+            }
+            Err(error) => return Err(fault(error)),
         }
     }
 }
 
-/// Runs a gas estimation to its end.
-///
-/// # Errors
-/// As [`execute`].
-pub async fn estimate<R: StateRead>(
-    simulation: &mut Simulation,
-    call: &evm::Call,
-    state: &R,
-) -> Result<Result<u64, CallOutcome>, StateError> {
-    loop {
-        match simulation.estimate(call, &Polled(state)).map_err(fault)? {
-            CallProgress::Done(outcome) => return Ok(outcome),
-            CallProgress::Suspended(key) => simulation.supply(key, state.read(key).await?),
-        }
-    }
+/// A [`evm::Question`] without its type, which keeps its answer to itself.
+pub trait Asked: Send {
+    /// Goes on; whether it is answered.
+    fn run(&mut self, view: &dyn View) -> Result<bool, ViewError>;
+
+    /// Makes a value of the state known.
+    fn supply(&mut self, key: StateKey, value: StateValue);
 }
 
 fn fault(error: ViewError) -> StateError {

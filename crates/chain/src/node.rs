@@ -3,6 +3,7 @@
 mod question;
 mod world;
 
+pub use question::Ground;
 pub use world::ProvedState;
 
 use self::question::{Answerer, Query};
@@ -13,10 +14,10 @@ use crate::{
         self, archive,
         logs::{LogCursor, LogPage, LogQuery, LogsError},
     },
-    mempool::{self, Census, Standing, SubmitError},
+    mempool::{self, Arrivals, Census, Standing, SubmitError},
     recovery::Recovery,
 };
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use commonware_codec::Encode as _;
 use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, types::Height};
 use commonware_macros::select;
@@ -24,9 +25,7 @@ use commonware_utils::channel::{mpsc, watch};
 use evm::CodeCache;
 use state::{SharedDatabase, StateError};
 use std::sync::Arc;
-use types::{
-    Block, ChainSpec, Digest, Namespace, StateKey, StateValue, Transaction, TransactionReceipt,
-};
+use types::{Block, ChainSpec, Digest, Namespace, Transaction, TransactionReceipt};
 
 /// Headers at most between a block and the certificate that covers it. Certificates are missing
 /// only for a few blocks in a row, so a longer search means they are lost.
@@ -119,9 +118,6 @@ pub struct Finality {
     /// The certificate over the last.
     pub certificate: Certificate,
 }
-
-/// State that a simulated call sees instead of the real one.
-pub type Overrides = Vec<(StateKey, StateValue)>;
 
 /// A handle to a running node. Cheap to clone.
 #[derive(Clone)]
@@ -331,6 +327,16 @@ impl Node {
     /// How a transaction stands in this node's mempool: waiting, or dropped not long ago and why.
     pub async fn standing(&self, hash: B256) -> Option<Standing> {
         self.mempool.standing(hash).await
+    }
+
+    /// What waits in this node's mempool, of one sender or of all, in order of senders and nonces.
+    pub async fn content(&self, sender: Option<Address>) -> Vec<(Standing, Arc<Transaction>)> {
+        self.mempool.content(sender).await
+    }
+
+    /// What enters this node's mempool.
+    pub const fn arrivals(&self) -> &Arrivals {
+        self.mempool.arrivals()
     }
 
     /// How many transactions wait in this node's mempool.

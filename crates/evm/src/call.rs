@@ -1,20 +1,20 @@
-//! Execution without effect: what `eth_call` and `eth_estimateGas` ask.
+//! Calls without effect: what `eth_call` and `eth_estimateGas` ask.
 
 use crate::{
-    environment::Environment,
-    overlay::{CodeCache, Overlay, Session, View, ViewError},
+    overlay::{View, ViewError},
+    question::Question,
+    simulation::{Message, Simulation},
     transaction::Invalid,
 };
-use alloy_eips::eip2930::AccessList;
+use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::{
-    Context, ExecuteEvm as _, MainBuilder as _, MainContext as _,
-    context::TxEnv,
-    context_interface::result::{EVMError, ExecutionResult, HaltReason},
+    context::{TxEnv, either::Either},
+    context_interface::result::{ExecutionResult, HaltReason},
 };
 use types::{StateKey, StateValue};
 
-/// A call to simulate. Nobody signs it, so nonce and balance for gas are not checked.
+/// A call to simulate. Nobody signs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// `msg.sender`.
@@ -25,12 +25,63 @@ pub struct Call {
     pub value: U256,
     /// Call data or init code.
     pub input: Bytes,
+    /// The sender's nonce. It matters only where nonces are checked.
+    pub nonce: u64,
     /// Gas limit.
     pub gas: u64,
-    /// Price per gas in wei; zero costs nothing whatever the base fee.
+    /// Price per gas in wei, or the most it may be if there is a tip. With neither, gas costs nothing whatever the base fee.
     pub gas_price: u128,
+    /// What is paid per gas above the base fee, in wei (EIP-1559).
+    pub tip: Option<u128>,
     /// Pre-warmed addresses and slots (EIP-2930).
     pub access_list: AccessList,
+    /// Accounts that delegate their code (EIP-7702).
+    pub authorizations: Vec<SignedAuthorization>,
+}
+
+impl Call {
+    /// Whether it pays nothing for gas.
+    pub(crate) fn is_free(&self) -> bool {
+        self.gas_price == 0 && self.tip.unwrap_or_default() == 0
+    }
+
+    /// The call with another gas limit.
+    pub(crate) fn with_gas(&self, gas: u64) -> Self {
+        Self {
+            gas,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn tx_env(&self, chain_id: u64) -> TxEnv {
+        let tx_type = if !self.authorizations.is_empty() {
+            4
+        } else if self.tip.is_some() {
+            2
+        } else {
+            u8::from(!self.access_list.is_empty())
+        };
+        TxEnv {
+            tx_type,
+            caller: self.from,
+            gas_limit: self.gas,
+            gas_price: self.gas_price,
+            gas_priority_fee: self.tip,
+            kind: self.to.map_or(TxKind::Create, TxKind::Call),
+            value: self.value,
+            data: self.input.clone(),
+            nonce: self.nonce,
+            chain_id: Some(chain_id),
+            access_list: self.access_list.clone(),
+            authorization_list: self
+                .authorizations
+                .iter()
+                .cloned()
+                .map(Either::Left)
+                .collect(),
+            ..TxEnv::default()
+        }
+    }
 }
 
 /// What a simulated call did.
@@ -66,147 +117,223 @@ pub enum CallOutcome {
     Invalid(Invalid),
 }
 
-/// How far a simulation came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallProgress<T> {
-    /// It ended.
-    Done(T),
-    /// A value is missing: fetch it, [`Simulation::supply`] it, try again.
-    Suspended(StateKey),
+impl CallOutcome {
+    /// Gas used after refunds; none if it could not start.
+    pub const fn gas_used(&self) -> u64 {
+        match self {
+            Self::Success { gas_used, .. }
+            | Self::Revert { gas_used, .. }
+            | Self::OutOfGas { gas_used }
+            | Self::Halt { gas_used, .. } => *gas_used,
+            Self::Invalid(_) => 0,
+        }
+    }
 }
 
-/// A state to simulate calls on, with reads kept from one attempt to the next.
-#[derive(Debug)]
-pub struct Simulation {
-    environment: Environment,
-    overlay: Overlay,
+impl From<ExecutionResult> for CallOutcome {
+    fn from(result: ExecutionResult) -> Self {
+        let gas_used = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { output, .. } => Self::Success {
+                output: output.into_data(),
+                gas_used,
+            },
+            ExecutionResult::Revert { output, .. } => Self::Revert { output, gas_used },
+            ExecutionResult::Halt {
+                reason: HaltReason::OutOfGas(_),
+                ..
+            } => Self::OutOfGas { gas_used },
+            ExecutionResult::Halt { reason, .. } => Self::Halt {
+                reason: format!("{reason:?}"),
+                gas_used,
+            },
+        }
+    }
 }
 
 impl Simulation {
-    /// Simulates in this environment.
-    pub fn new(environment: Environment, codes: CodeCache) -> Self {
-        Self {
-            environment,
-            overlay: Overlay::new(codes),
-        }
-    }
-
-    /// Makes a parent value known.
-    pub fn supply(&mut self, key: StateKey, value: StateValue) {
-        self.overlay.supply(key, value);
-    }
-
-    /// Replaces a value for the calls to come (state overrides).
-    pub fn write(&mut self, key: StateKey, value: StateValue) {
-        self.overlay.write(key, value);
-    }
-
     /// Simulates one call.
     ///
     /// # Errors
-    /// [`ViewError::Database`] when the state database failed.
-    pub fn call(
-        &mut self,
-        call: &Call,
-        view: &impl View,
-    ) -> Result<CallProgress<CallOutcome>, ViewError> {
-        let mut cfg = self.environment.cfg();
-        cfg.disable_nonce_check = true;
-        cfg.disable_eip3607 = true;
-        cfg.disable_block_gas_limit = true;
-        cfg.disable_base_fee = call.gas_price == 0;
-        // The caller's gas cap bounds a call; EIP-7825 bounds transactions.
-        cfg.tx_gas_limit_cap = Some(u64::MAX);
-        let mut evm = Context::mainnet()
-            .with_db(Session {
-                overlay: &mut self.overlay,
-                view,
-            })
-            .with_cfg(cfg)
-            .with_block(self.environment.block())
-            .build_mainnet();
-        let tx = TxEnv {
-            tx_type: u8::from(!call.access_list.is_empty()),
-            caller: call.from,
-            gas_limit: call.gas,
-            gas_price: call.gas_price,
-            kind: call.to.map_or(TxKind::Create, TxKind::Call),
-            value: call.value,
-            data: call.input.clone(),
-            chain_id: Some(self.environment.chain_id),
-            access_list: call.access_list.clone(),
-            ..TxEnv::default()
-        };
-        Ok(CallProgress::Done(
-            match evm.transact(tx).map(|executed| executed.result) {
-                Ok(result) => {
-                    let gas_used = result.tx_gas_used();
-                    match result {
-                        ExecutionResult::Success { output, .. } => CallOutcome::Success {
-                            output: output.into_data(),
-                            gas_used,
-                        },
-                        ExecutionResult::Revert { output, .. } => {
-                            CallOutcome::Revert { output, gas_used }
-                        }
-                        ExecutionResult::Halt {
-                            reason: HaltReason::OutOfGas(_),
-                            ..
-                        } => CallOutcome::OutOfGas { gas_used },
-                        ExecutionResult::Halt { reason, .. } => CallOutcome::Halt {
-                            reason: format!("{reason:?}"),
-                            gas_used,
-                        },
-                    }
-                }
-                Err(EVMError::Database(ViewError::Missing(key))) => {
-                    return Ok(CallProgress::Suspended(key));
-                }
-                Err(EVMError::Database(fault)) => return Err(fault),
-                Err(EVMError::Transaction(reason)) => CallOutcome::Invalid(reason.into()),
-                Err(other) => CallOutcome::Invalid(Invalid::Other(other.to_string())),
-            },
-        ))
+    /// [`ViewError`] when a value is missing or the state database failed.
+    pub(crate) fn call(&mut self, call: &Call, view: &dyn View) -> Result<CallOutcome, ViewError> {
+        Ok(match self.execute(Message::Call(call), view)? {
+            Ok(executed) => executed.result.into(),
+            Err(invalid) => CallOutcome::Invalid(invalid),
+        })
+    }
+}
+
+/// What a call does.
+#[derive(Clone, Debug)]
+pub struct Perform {
+    simulation: Simulation,
+    call: Call,
+}
+
+impl Perform {
+    /// Asks what `call` does in a simulation.
+    pub const fn new(simulation: Simulation, call: Call) -> Self {
+        Self { simulation, call }
+    }
+}
+
+impl Question for Perform {
+    type Answer = CallOutcome;
+
+    fn run(&mut self, view: &dyn View) -> Result<Option<CallOutcome>, ViewError> {
+        self.simulation.call(&self.call, view).map(Some)
     }
 
-    /// The least gas limit with which `call` succeeds, found by bisection below `call.gas`;
-    /// or what the call does with all of it, if that is not success.
-    ///
-    /// # Errors
-    /// [`ViewError::Database`] when the state database failed.
-    pub fn estimate(
+    fn supply(&mut self, key: StateKey, value: StateValue) {
+        self.simulation.supply(key, value);
+    }
+}
+
+/// The least gas limit with which a call succeeds.
+///
+/// A transaction that is sent now will be in the next block, whose time may be in the second of the last one or after it;
+/// what it does may cost more then: a token that counts votes by time writes one checkpoint a second. So the gas must do
+/// for both, or scripts that wait for one transaction's receipt and send the next would run out of it.
+#[derive(Clone, Debug)]
+pub struct Estimate {
+    call: Call,
+    /// The next block in the second of the last one, and in the second after it.
+    now: Search,
+    later: Search,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// What the sender can pay for is not known.
+    Allowance,
+    Now,
+    /// Whether this gas, which does now, does later.
+    Check(u64),
+    Later(u64),
+}
+
+impl Estimate {
+    /// Asks for the gas of `call`, at most `call.gas`, in two simulations of the next block: soon and a second later.
+    pub fn new(now: Simulation, later: Simulation, call: Call) -> Self {
+        Self {
+            now: Search::new(now),
+            later: Search::new(later),
+            call,
+            stage: Stage::Allowance,
+        }
+    }
+
+    /// Bounds the gas by what the sender can pay for beside the value. Too little for the value is for the EVM to say.
+    fn allow(&mut self, view: &dyn View) -> Result<(), ViewError> {
+        if self.call.gas_price > 0 {
+            let account = self.now.simulation.account(self.call.from, view)?;
+            let left = account.balance.saturating_sub(self.call.value);
+            let gas = left
+                .checked_div(U256::from(self.call.gas_price))
+                .unwrap_or_default();
+            self.call.gas = self.call.gas.min(gas.saturating_to());
+        }
+        Ok(())
+    }
+}
+
+/// The gas that suffices; or the gas there was and what the call did with it, if that is not success.
+pub type Estimated = Result<u64, (u64, CallOutcome)>;
+
+impl Question for Estimate {
+    type Answer = Estimated;
+
+    fn run(&mut self, view: &dyn View) -> Result<Option<Estimated>, ViewError> {
+        let most = self.call.gas;
+        match self.stage {
+            Stage::Allowance => {
+                self.allow(view)?;
+                self.stage = Stage::Now;
+            }
+            Stage::Now => match self.now.run(&self.call, view)? {
+                Some(Ok(gas)) => self.stage = Stage::Check(gas),
+                Some(Err(failed)) => return Ok(Some(Err((most, failed)))),
+                None => {}
+            },
+            Stage::Check(gas) => {
+                let call = self.call.with_gas(gas);
+                match self.later.simulation.call(&call, view)? {
+                    CallOutcome::Success { .. } => return Ok(Some(Ok(gas))),
+                    _ => self.stage = Stage::Later(gas),
+                }
+            }
+            Stage::Later(gas) => match self.later.run(&self.call, view)? {
+                Some(more) => return Ok(Some(Ok(more.map_or(gas, |more| more.max(gas))))),
+                None => {}
+            },
+        }
+        Ok(None)
+    }
+
+    fn supply(&mut self, key: StateKey, value: StateValue) {
+        self.now.simulation.supply(key, value.clone());
+        self.later.simulation.supply(key, value);
+    }
+}
+
+/// A search for the least gas limit by bisection.
+#[derive(Clone, Debug)]
+struct Search {
+    simulation: Simulation,
+    bounds: Option<Bounds>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Fails.
+    low: u64,
+    /// Succeeds.
+    high: u64,
+    /// To be tried next.
+    probe: u64,
+}
+
+impl Search {
+    const fn new(simulation: Simulation) -> Self {
+        Self {
+            simulation,
+            bounds: None,
+        }
+    }
+
+    /// One attempt. In the end the gas, or what the call does with all of it, if that is not success.
+    fn run(
         &mut self,
         call: &Call,
-        view: &impl View,
-    ) -> Result<CallProgress<Result<u64, CallOutcome>>, ViewError> {
-        let mut attempt = |gas| {
-            self.call(
-                &Call {
-                    gas,
-                    ..call.clone()
-                },
-                view,
-            )
+        view: &dyn View,
+    ) -> Result<Option<Result<u64, CallOutcome>>, ViewError> {
+        let Some(bounds) = &mut self.bounds else {
+            let used = match self.simulation.call(call, view)? {
+                CallOutcome::Success { gas_used, .. } => gas_used,
+                other => return Ok(Some(Err(other))),
+            };
+            self.bounds = Some(Bounds {
+                // One below what was used, before refunds and the 63/64 rule raise the need.
+                low: used.saturating_sub(1),
+                high: call.gas,
+                // Mostly what was used suffices, and exactly: a transfer's estimate must be 21000.
+                probe: used,
+            });
+            return Ok(None);
         };
-        let used = match attempt(call.gas)? {
-            CallProgress::Suspended(key) => return Ok(CallProgress::Suspended(key)),
-            CallProgress::Done(CallOutcome::Success { gas_used, .. }) => gas_used,
-            CallProgress::Done(other) => return Ok(CallProgress::Done(Err(other))),
-        };
-        // `low` fails (one below what was used, before refunds and the 63/64 rule raise the need);
-        // `high` succeeds. Stop when they are 1.5 % apart: clients add a margin anyway.
-        let mut low = used.saturating_sub(1);
-        let mut high = call.gas;
-        // Mostly what was used suffices, and exactly: a transfer's estimate must be 21000.
-        let mut probe = used;
-        while high.saturating_sub(low) > 1 && high.saturating_sub(low) > high / 64 {
-            match attempt(probe)? {
-                CallProgress::Suspended(key) => return Ok(CallProgress::Suspended(key)),
-                CallProgress::Done(CallOutcome::Success { .. }) => high = probe,
-                CallProgress::Done(_) => low = probe,
-            }
-            probe = low.saturating_add(high.saturating_sub(low) / 2);
+        // Stop when they are 1.5 % apart: clients add a margin anyway.
+        let apart = bounds.high.saturating_sub(bounds.low);
+        if apart <= 1 || apart <= bounds.high / 64 {
+            return Ok(Some(Ok(bounds.high)));
         }
-        Ok(CallProgress::Done(Ok(high)))
+        let probe = bounds.probe;
+        match self.simulation.call(&call.with_gas(probe), view)? {
+            CallOutcome::Success { .. } => bounds.high = probe,
+            _ => bounds.low = probe,
+        }
+        bounds.probe = u64::midpoint(bounds.low, bounds.high);
+        Ok(None)
     }
 }

@@ -33,11 +33,14 @@ pub struct Environment {
 }
 
 impl Environment {
-    pub(crate) fn cfg(&self) -> CfgEnv {
-        let spec = match self.fork {
+    pub(crate) const fn spec_of(fork: Fork) -> SpecId {
+        match fork {
             Fork::Osaka => SpecId::OSAKA,
-        };
-        let mut cfg = CfgEnv::new_with_spec(spec);
+        }
+    }
+
+    pub(crate) fn cfg(&self) -> CfgEnv {
+        let mut cfg = CfgEnv::new_with_spec(Self::spec_of(self.fork));
         cfg.chain_id = self.chain_id;
         // A blob transaction is refused before it gets here (`Transaction::recover`); and here.
         cfg.max_blobs_per_tx = Some(0);

@@ -16,24 +16,46 @@
 //! finish() ──► Outcome { receipts, gas, bloom, changes in key order }
 //! ```
 //!
+//! What has no effect (calls, estimates, simulated blocks, traces) is a [`Question`]: it runs on a
+//! [`Simulation`], a state in memory over the parent's, by the same rules of suspension.
+//!
 //! A block of another Ethereum fork or chain takes the same loop, from
 //! [`ethereum::Environment::executor`]; only test vectors and imports start there.
 //!
 //! This crate must not know QMDB, consensus or clocks.
 
+mod access_list;
 mod admission;
 mod call;
 mod environment;
 pub mod ethereum;
 mod executor;
+mod meter;
 mod overlay;
+mod overrides;
+mod precompiles;
+mod question;
+mod simulate;
+mod simulation;
+mod trace;
 mod transaction;
+mod transfers;
+mod unsigned;
 
+pub use access_list::CreateAccessList;
 pub use admission::cost_max;
-pub use call::{Call, CallOutcome, CallProgress, Simulation};
+pub use call::{Call, CallOutcome, Estimate, Estimated, Perform};
 pub use environment::Environment;
 pub use executor::{Executor, Outcome, Policy, Progress, prefetch_keys};
 pub use overlay::{CodeCache, Overlay, View, ViewError};
+pub use overrides::{AccountChange, BlockChange, OverrideError, Overrides, StorageChange};
+pub use precompiles::precompile_addresses;
+pub use question::{Interrupt, Question};
+pub use simulate::{
+    BlockPlan, CallPlan, Plan, Simulate, SimulateError, SimulatedBlock, SimulatedCall,
+};
+pub use simulation::Simulation;
+pub use trace::{Act, Action, Script, ScriptLimits, Trace, TraceError, Traced, Tracer};
 pub use transaction::Invalid;
 
 #[cfg(test)]

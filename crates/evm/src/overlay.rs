@@ -23,6 +23,12 @@ pub trait View {
     fn poll(&self, key: &StateKey) -> Poll<Result<StateValue, ViewError>>;
 }
 
+impl<V: View + ?Sized> View for &V {
+    fn poll(&self, key: &StateKey) -> Poll<Result<StateValue, ViewError>> {
+        (**self).poll(key)
+    }
+}
+
 /// Why a read from the parent state gave no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
@@ -110,6 +116,17 @@ impl Overlay {
     /// Whether the parent value of a key is known.
     pub fn knows(&self, key: &StateKey) -> bool {
         self.known.contains_key(key)
+    }
+
+    /// Whether the value of a key was written here.
+    pub(crate) fn writes(&self, key: &StateKey) -> bool {
+        self.written.contains_key(key)
+    }
+
+    /// Forgets what was written to the slots of an account.
+    pub(crate) fn unwrite_slots(&mut self, address: Address) {
+        self.written
+            .retain(|key, _| !matches!(key, StateKey::Slot(of, _) if *of == address));
     }
 
     /// Writes a value over the parent state.

@@ -1,10 +1,15 @@
 use crate::{
-    Call, CallOutcome, CallProgress, CodeCache, Environment, Executor, Invalid, Outcome, Policy,
-    Progress, Simulation, View, ViewError, prefetch_keys,
+    Act, Action, Call, CallOutcome, CodeCache, CreateAccessList, Environment, Estimate, Executor,
+    Interrupt, Invalid, Outcome, Perform, Policy, Progress, Question, Script, ScriptLimits,
+    Simulation, Trace, TraceError, Tracer, View, ViewError, prefetch_keys,
 };
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
+use alloy_rpc_types_trace::{
+    geth::{CallConfig, GethDebugTracingOptions, PreStateConfig},
+    parity::TraceType,
+};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use proptest::prelude::*;
@@ -405,23 +410,59 @@ fn refusals_speak_geths_words() {
     );
 }
 
-fn simulate(call: &Call, ready: &dyn Fn(u32) -> bool) -> (CallOutcome, Result<u64, CallOutcome>) {
+/// Puts a question to a state that answers as `ready` says; also how often it had to be supplied with something.
+fn ask<Q: Question>(mut question: Q, ready: &dyn Fn(u32) -> bool) -> (Q::Answer, usize) {
     let state = world();
     let parent = Parent::new(&state, ready);
-    let mut simulation = Simulation::new(environment(1), CodeCache::default());
-    let outcome = loop {
-        match simulation.call(call, &parent).unwrap() {
-            CallProgress::Done(outcome) => break outcome,
-            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
+    loop {
+        match question.run(&parent) {
+            Ok(Some(answer)) => {
+                let supplied = parent.supplied.borrow().len();
+                return (answer, supplied);
+            }
+            Ok(None) => {}
+            Err(ViewError::Missing(key)) => {
+                // Nothing is asked for twice: what was found out before is kept.
+                parent.supplied.borrow_mut().insert(key);
+                question.supply(key, parent.value(&key));
+            }
+            Err(fault) => panic!("{fault}"),
         }
+    }
+}
+
+fn simulation() -> Simulation {
+    Simulation::new(environment(1), CodeCache::default())
+}
+
+fn simulate(call: &Call, ready: &dyn Fn(u32) -> bool) -> (CallOutcome, Result<u64, CallOutcome>) {
+    let (outcome, _) = ask(Perform::new(simulation(), call.clone()), ready);
+    let estimate = Estimate::new(simulation(), simulation(), call.clone());
+    let (estimate, _) = ask(estimate, ready);
+    (outcome, estimate.map_err(|(_, outcome)| outcome))
+}
+
+#[test]
+fn an_access_list_holds_what_a_call_touches() {
+    let call = Call {
+        from: users()[0].address(),
+        to: Some(COUNTER),
+        gas: 1_000_000,
+        ..Call::default()
     };
-    let estimate = loop {
-        match simulation.estimate(call, &parent).unwrap() {
-            CallProgress::Done(estimate) => break estimate,
-            CallProgress::Suspended(key) => simulation.supply(key, parent.value(&key)),
-        }
-    };
-    (outcome, estimate)
+    for ready in [&(|_| true) as &dyn Fn(u32) -> bool, &|_| false] {
+        let ((list, outcome), _) = ask(CreateAccessList::new(simulation(), call.clone()), ready);
+        let [item] = &list.0[..] else {
+            panic!("{list:?}")
+        };
+        assert_eq!(
+            (item.address, &item.storage_keys[..]),
+            (COUNTER, &[B256::ZERO][..])
+        );
+        // 2400 for the address and 1900 for the slot make the read 2000 cheaper.
+        let (plain, _) = ask(Perform::new(simulation(), call.clone()), ready);
+        assert_eq!(outcome.gas_used(), plain.gas_used() + 2400 + 1900 - 2000);
+    }
 }
 
 #[test]
@@ -460,4 +501,87 @@ fn a_simulated_call_has_no_effect_and_an_exact_estimate() {
         assert!(matches!(outcome, CallOutcome::Revert { .. }));
         assert_eq!(estimate, Err(outcome));
     }
+}
+
+/// A script that deploys a counter, calls it and sees it fail, each act under another tracer.
+fn script() -> Script {
+    let user = &users()[0];
+    let deploy = Bytes::from_static(&hex!("600a80600b6000396000f360005460010160005500"));
+    let created = user.address().create(0);
+    let geth = |options| Some(Tracer::geth(options).unwrap());
+    let call_tracer = GethDebugTracingOptions::call_tracer(CallConfig::default());
+    let prestate = GethDebugTracingOptions::prestate_tracer(PreStateConfig::default());
+    let types = [TraceType::Trace, TraceType::VmTrace, TraceType::StateDiff];
+    let parity = Some(Tracer::Parity(types.into_iter().collect()));
+    let steps = geth(GethDebugTracingOptions::default());
+    let acts = [
+        (TxKind::Create, deploy, geth(call_tracer)),
+        (TxKind::Call(created), Bytes::new(), None),
+        (TxKind::Call(created), Bytes::new(), steps),
+        (TxKind::Call(TOGGLER), Bytes::new(), parity),
+        (TxKind::Call(REVERTER), Bytes::new(), geth(prestate)),
+        (TxKind::Call(HASHER), Bytes::new(), Some(Tracer::Operations)),
+    ];
+    let acts = (0..).zip(acts).map(|(nonce, (kind, input, tracer))| Act {
+        action: Action::Transaction(transaction(user, nonce, kind, 0, input)),
+        tracer,
+        place: None,
+    });
+    let limits = ScriptLimits {
+        gas_max: 0,
+        bytes_max: 1 << 20,
+    };
+    let mut simulation = simulation();
+    simulation.begin(environment(1));
+    Script::new(simulation, acts.collect(), limits, Interrupt::default())
+}
+
+#[test]
+fn traces_do_not_depend_on_what_was_at_hand() {
+    let (ready, supplied) = ask(script(), &|_| true);
+    assert_eq!(supplied, 0);
+    let ready = ready.unwrap();
+    assert_eq!(ready.len(), 5);
+    let Trace::Geth(steps) = &ready[1].trace else {
+        panic!("{:?}", ready[1])
+    };
+    let steps = steps.clone().try_into_default_frame().unwrap();
+    // PUSH1 SLOAD PUSH1 ADD PUSH1 SSTORE STOP; the slot holds what the transaction before left.
+    assert_eq!(steps.struct_logs.len(), 7);
+    let stack = steps.struct_logs[2].stack.as_ref().unwrap();
+    assert_eq!(stack[..], [U256::from(1)]);
+    let (slow, supplied) = ask(script(), &|_| false);
+    assert!(supplied > 4, "{supplied}");
+    for (slow, ready) in slow.unwrap().iter().zip(&ready) {
+        assert_eq!(slow.outcome, ready.outcome);
+        assert_eq!(format!("{:?}", slow.trace), format!("{:?}", ready.trace));
+    }
+}
+
+#[test]
+fn a_script_ends_when_nobody_waits_or_it_grows_too_long() {
+    let interrupt = Interrupt::default();
+    let call = Call {
+        to: Some(COUNTER),
+        gas: 1_000_000,
+        ..Call::default()
+    };
+    let new = |bytes_max, gas_max| {
+        let act = Act {
+            action: Action::Call(Box::new(call.clone())),
+            tracer: Some(Tracer::geth(GethDebugTracingOptions::default()).unwrap()),
+            place: None,
+        };
+        let limits = ScriptLimits { gas_max, bytes_max };
+        let acts = vec![act.clone(), act];
+        Script::new(simulation(), acts, limits, interrupt.clone())
+    };
+    let always = |_| true;
+    assert_eq!(ask(new(1 << 20, 1 << 20), &always).0.unwrap().len(), 2);
+    let ended = |script| ask(script, &always).0.unwrap_err();
+    assert_eq!(ended(new(500, 1 << 20)), TraceError::TooLarge(500));
+    // The first one takes all there is.
+    assert_eq!(ended(new(1 << 20, 22_000)), TraceError::Gas(22_000));
+    interrupt.set();
+    assert_eq!(ended(new(1 << 20, 1 << 20)), TraceError::Interrupted);
 }

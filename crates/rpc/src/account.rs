@@ -7,8 +7,9 @@ use crate::{
     parameter::Params,
 };
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use chain::{Node, NodeError};
+use serde::Serialize;
 
 /// `eth_accounts`: nodes hold no account keys.
 pub(crate) fn list(params: &Params<'_>) -> Reply {
@@ -42,6 +43,28 @@ pub(crate) async fn storage(api: &Api, mut params: Params<'_>) -> Reply {
     params.end()?;
     let at = state_at(&api.node, block).await?;
     reply(&B256::from(api.node.slot_at(at, address, slot).await?))
+}
+
+/// The answer of `eth_getAccountInfo`.
+#[derive(Debug, Serialize)]
+struct Info {
+    balance: U256,
+    nonce: U64,
+    code: Bytes,
+}
+
+/// `eth_getAccountInfo`: balance, nonce and code at once.
+pub(crate) async fn info(api: &Api, mut params: Params<'_>) -> Reply {
+    let address: Address = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let at = state_at(&api.node, block).await?;
+    let account = api.node.account_at(at, address).await?;
+    reply(&Info {
+        balance: account.balance,
+        nonce: U64::from(account.nonce),
+        code: api.node.code_of(&account).await?,
+    })
 }
 
 /// `eth_getTransactionCount`: for `pending` it counts what waits in this node's mempool.

@@ -9,7 +9,7 @@ use crate::{
 };
 use alloy_consensus::Sealed;
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{B256, U64, U256};
+use alloy_primitives::{B256, Bytes, U64, U256};
 use alloy_rlp::Encodable as _;
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Withdrawals};
 use chain::{Finalized, Node};
@@ -110,6 +110,11 @@ pub(crate) async fn offload(items: usize, make: impl FnOnce() -> Reply + Send + 
     if items < HEAVY {
         return make();
     }
+    offload_always(make).await
+}
+
+/// Makes an answer that may be large on a thread that may take its time.
+pub(crate) async fn offload_always(make: impl FnOnce() -> Reply + Send + 'static) -> Reply {
     let made = tokio::task::spawn_blocking(make).await;
     made.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
 }
@@ -129,7 +134,10 @@ pub(crate) fn render(block: &Finalized, full: bool) -> Block {
     };
     let header = header(&block.block, block.hash)
         .with_total_difficulty(Some(U256::ZERO))
-        .with_size(Some(U256::from(size(&block.block))));
+        .with_size(Some(U256::from(size(
+            block.block.header(),
+            block.block.transactions(),
+        ))));
     Block {
         header,
         uncles: Vec::new(),
@@ -139,14 +147,14 @@ pub(crate) fn render(block: &Finalized, full: bool) -> Block {
 }
 
 /// Bytes of the block in Ethereum's encoding: header, transactions, no ommers, no withdrawals.
-fn size(block: &types::Block) -> usize {
+pub(crate) fn size(header: &alloy_consensus::Header, transactions: &[Bytes]) -> usize {
     // On the network a typed transaction is a byte string around its bytes, a legacy one is itself.
-    let encoded = |raw: &alloy_primitives::Bytes| match raw.first() {
+    let encoded = |raw: &Bytes| match raw.first() {
         Some(0xc0..) => raw.len(),
         _ => raw.length(),
     };
-    let transactions = list(block.transactions().iter().map(encoded).sum());
-    list(block.header().length() + transactions + list(0) + list(0))
+    let transactions = list(transactions.iter().map(encoded).sum());
+    list(header.length() + transactions + list(0) + list(0))
 }
 
 fn list(payload_length: usize) -> usize {

@@ -1,8 +1,10 @@
 //! What can be wrong with a call, and the one place where that becomes a JSON-RPC error.
 
+use crate::simulate::Refusal;
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::{Panic, Revert, SolError as _};
 use chain::{NodeError, SubmitError};
+use evm::TraceError;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub(crate) enum Error {
     Submit(#[from] SubmitError),
     #[error(transparent)]
     Node(#[from] NodeError),
+    #[error(transparent)]
+    Simulate(#[from] Refusal),
     /// A transaction that was taken in is not final yet.
     #[error("the transaction is in the mempool but was not final within {0:?}", .waited)]
     NotFinalYet { hash: B256, waited: Duration },
@@ -57,6 +61,16 @@ pub(crate) enum Error {
     Timeout,
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl From<TraceError> for Error {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::TooLarge(_) | TraceError::Gas(_) => Self::Limit(error.to_string()),
+            TraceError::Interrupted => Self::Timeout,
+            TraceError::Invalid { .. } | TraceError::Tracer(_) => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// A JSON-RPC error as it is sent.
@@ -81,6 +95,7 @@ impl From<&Error> for ErrorObject {
             | Error::Submit(SubmitError::Transaction(TransactionError::Malformed(_))) => -32602,
             Error::Internal(_) | Error::Node(NodeError::State(_)) => -32603,
             Error::Revert(_) => 3,
+            Error::Simulate(refusal) => refusal.code(),
             // EIP-7966.
             Error::NotFinalYet { .. } => 4,
             Error::Failed(_)

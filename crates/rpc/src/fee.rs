@@ -40,18 +40,25 @@ pub(crate) async fn tip(api: &Api, params: Params<'_>) -> Reply {
     reply(&U256::from(suggested_tip(&api.node).await))
 }
 
+/// `eth_baseFee`: that of the next block.
+pub(crate) fn base_fee(api: &Api, params: &Params<'_>) -> Reply {
+    params.end()?;
+    reply(&U256::from(next_base_fee(&api.node, &api.node.latest())))
+}
+
 /// `eth_blobBaseFee`.
 pub(crate) fn blob_base_fee(params: &Params<'_>) -> Reply {
     params.end()?;
     reply(&U128::from(BLOB_BASE_FEE))
 }
 
-fn next_base_fee(node: &Node, block: &Finalized) -> u64 {
+/// The base fee of the block after this one, in wei.
+pub(crate) fn next_base_fee(node: &Node, block: &Finalized) -> u64 {
     node.spec().fees.next_base_fee(block.block.header())
 }
 
 /// Nothing where gas is free; else the median of what was paid lately.
-async fn suggested_tip(node: &Node) -> u128 {
+pub(crate) async fn suggested_tip(node: &Node) -> u128 {
     if node.spec().fees == Fees::Free {
         return 0;
     }

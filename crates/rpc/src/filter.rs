@@ -1,4 +1,4 @@
-//! Filters that clients without a WebSocket poll: new logs, new blocks.
+//! Filters that clients without a WebSocket poll: new logs, new blocks, new transactions.
 
 use crate::{
     dispatch::{Reply, reply},
@@ -55,6 +55,12 @@ pub(crate) fn new_block(api: &Api, params: &Params<'_>) -> Reply {
     )
 }
 
+/// `eth_newPendingTransactionFilter`: hashes of what enters this node's mempool.
+pub(crate) fn new_pending(api: &Api, params: &Params<'_>) -> Reply {
+    params.end()?;
+    install(api, Kind::Pending, api.node.arrivals().next())
+}
+
 fn install(api: &Api, kind: Kind, next: u64) -> Reply {
     let id = api.filters.insert(Instant::now(), kind, next)?;
     reply(&U128::from(id))
@@ -80,6 +86,11 @@ pub(crate) async fn changes(api: &Api, mut params: Params<'_>) -> Reply {
                 hashes.extend(block.map(|block| block.hash()));
             }
             *next = last.saturating_add(1).max(*next);
+            reply(&hashes)
+        }
+        Kind::Pending => {
+            let (hashes, after) = api.node.arrivals().since(*next);
+            *next = after;
             reply(&hashes)
         }
         Kind::Logs(filter) => {
@@ -146,7 +157,7 @@ pub(crate) async fn logs(api: &Api, mut params: Params<'_>) -> Reply {
         .ok_or(Error::NoFilter)?;
     match &installed.kind {
         Kind::Logs(filter) => log::query(&api.node, filter, &api.limits).await,
-        Kind::Blocks => Err(Error::NoFilter),
+        Kind::Blocks | Kind::Pending => Err(Error::NoFilter),
     }
 }
 
@@ -162,13 +173,14 @@ pub(crate) fn uninstall(api: &Api, mut params: Params<'_>) -> Reply {
 pub(crate) enum Kind {
     Logs(Box<Filter>),
     Blocks,
+    Pending,
 }
 
 /// An installed filter.
 #[derive(Debug)]
 pub(crate) struct Installed {
     kind: Kind,
-    /// The first block not told of yet.
+    /// The first block, or arrival in the mempool, not told of yet.
     next: tokio::sync::Mutex<u64>,
 }
 

@@ -1,19 +1,20 @@
 //! The methods there are.
 
 use crate::{
-    account, block, call,
+    account, block, call, capability, debug,
     dispatch::Reply,
     error::Error,
-    fee,
+    fee, fill,
     filter::{self, Filters},
-    finality, log,
+    finality, log, mempool,
     network::{self, Network},
+    otterscan,
     parameter::Params,
     receipt,
     server::Limits,
-    state_proof,
+    simulate, state_proof,
     subscription::{self, Session},
-    transaction,
+    trace, transaction,
 };
 use chain::Node;
 use futures::FutureExt as _;
@@ -60,89 +61,124 @@ pub(crate) struct Caller<'a> {
     pub starts: Vec<oneshot::Sender<()>>,
 }
 
-/// Answers one call. Those that wait are boxed: else each call would be as large as the largest.
-pub(crate) async fn call(
-    api: &Api,
-    caller: &mut Caller<'_>,
-    method: &str,
-    params: Params<'_>,
-) -> Reply {
-    match method {
-        "eth_accounts" => account::list(&params),
-        "eth_blobBaseFee" => fee::blob_base_fee(&params),
-        "eth_blockNumber" => block::number(api, &params),
-        "eth_call" => call::call(api, params).boxed().await,
-        "eth_chainId" => network::chain_id(api, &params),
-        "eth_estimateGas" => call::estimate(api, params).boxed().await,
-        "eth_feeHistory" => fee::history(api, params).boxed().await,
-        "eth_gasPrice" => fee::gas_price(api, params).boxed().await,
-        "eth_getBalance" => account::balance(api, params).boxed().await,
-        "eth_getBlockByHash" => block::by_hash(api, params).boxed().await,
-        "eth_getBlockByNumber" => block::by_number(api, params).boxed().await,
-        "eth_getBlockReceipts" => receipt::of_block(api, params).boxed().await,
-        "eth_getBlockTransactionCountByHash" => {
-            block::transaction_count_by_hash(api, params).boxed().await
-        }
-        "eth_getBlockTransactionCountByNumber" => {
-            block::transaction_count_by_number(api, params)
-                .boxed()
-                .await
-        }
-        "eth_getCode" => account::code(api, params).boxed().await,
-        "eth_getFilterChanges" => filter::changes(api, params).boxed().await,
-        "eth_getFilterLogs" => filter::logs(api, params).boxed().await,
-        "eth_getLogs" => log::get(api, params).boxed().await,
-        "eth_getRawTransactionByHash" => transaction::raw_by_hash(api, params).boxed().await,
-        "eth_getStorageAt" => account::storage(api, params).boxed().await,
-        "eth_getTransactionByBlockHashAndIndex" => {
-            transaction::by_block_hash_and_index(api, params)
-                .boxed()
-                .await
-        }
-        "eth_getTransactionByBlockNumberAndIndex" => {
-            transaction::by_number_and_index(api, params).boxed().await
-        }
-        "eth_getTransactionByHash" => transaction::by_hash(api, params).boxed().await,
-        "eth_getTransactionCount" => account::nonce(api, params).boxed().await,
-        "eth_getTransactionReceipt" => receipt::by_hash(api, params).boxed().await,
-        "eth_getUncleByBlockHashAndIndex" | "eth_getUncleByBlockNumberAndIndex" => {
-            block::uncle(params)
-        }
-        "eth_getUncleCountByBlockHash" | "eth_getUncleCountByBlockNumber" => {
-            block::uncle_count(api, params).boxed().await
-        }
-        "eth_maxPriorityFeePerGas" => fee::tip(api, params).boxed().await,
-        "eth_newBlockFilter" => filter::new_block(api, &params),
-        "eth_newFilter" => filter::new_log(api, params),
-        "eth_sendRawTransaction" => transaction::send(api, params).boxed().await,
-        "eth_sendRawTransactionSync" => transaction::send_and_wait(api, params).boxed().await,
-        "eth_subscribe" => subscription::subscribe_eth(api, caller, params),
-        "eth_syncing" => network::syncing(&params),
-        "eth_uninstallFilter" => filter::uninstall(api, params),
-        "eth_unsubscribe" => subscription::unsubscribe(caller, params),
+/// Makes the table of methods and the function that looks them up, so that what is served and what is said to be served
+/// are the same.
+macro_rules! methods {
+    (|$api:ident, $caller:ident, $params:ident| $($name:literal => $reply:expr,)*) => {
+        /// The names of all methods, in order.
+        pub const METHODS: &[&str] = &[$($name),*];
 
-        client::node::GET_IDENTITY => network::identity(api, &params),
-        client::node::GET_FINALIZATION => finality::finalization(api, params).boxed().await,
-        client::node::GET_PROOF => state_proof::get(api, params).boxed().await,
-        client::node::GET_RECEIPT => finality::receipt(api, params).boxed().await,
-        client::node::SUBSCRIBE => {
-            subscription::subscribe_own(api, caller, params)
-                .boxed()
-                .await
+        /// Answers one call. Those that wait are boxed: else each call would be as large as the largest.
+        pub(crate) async fn call(
+            $api: &Api,
+            $caller: &mut Caller<'_>,
+            method: &str,
+            $params: Params<'_>,
+        ) -> Reply {
+            match method {
+                $($name => $reply,)*
+                other => Err(absent(other)),
+            }
         }
-        client::node::UNSUBSCRIBE => subscription::unsubscribe(caller, params),
-        "ashlar_getTransactionStatus" => transaction::status(api, params).boxed().await,
-        "ashlar_validators" => network::validators(api, &params),
+    };
+}
 
-        "net_listening" => network::listening(&params),
-        "net_peerCount" => network::peer_count(api, &params),
-        "net_version" => network::version(api, &params),
-        "rpc_modules" => network::modules(&params),
-        "txpool_status" => network::mempool_status(api, params).boxed().await,
-        "web3_clientVersion" => network::client_version(&params),
-        "web3_sha3" => network::sha3(params),
-        other => Err(absent(other)),
-    }
+methods! { |api, caller, params|
+    "ashlar_getFinalization" => finality::finalization(api, params).boxed().await,
+    "ashlar_getIdentity" => network::identity(api, &params),
+    "ashlar_getProof" => state_proof::get(api, params).boxed().await,
+    "ashlar_getReceipt" => finality::receipt(api, params).boxed().await,
+    "ashlar_getTransactionStatus" => transaction::status(api, params).boxed().await,
+    "ashlar_subscribe" => subscription::subscribe_own(api, caller, params).boxed().await,
+    "ashlar_unsubscribe" => subscription::unsubscribe(caller, params),
+    "ashlar_validators" => network::validators(api, &params),
+    "debug_getRawBlock" => debug::raw_block(api, params).boxed().await,
+    "debug_getRawHeader" => debug::raw_header(api, params).boxed().await,
+    "debug_getRawReceipts" => debug::raw_receipts(api, params).boxed().await,
+    "debug_getRawTransaction" => transaction::raw_by_hash(api, params).boxed().await,
+    "debug_traceBlock" => debug::trace_block_rlp(api, params).boxed().await,
+    "debug_traceBlockByHash" => debug::trace_block_by_hash(api, params).boxed().await,
+    "debug_traceBlockByNumber" => debug::trace_block_by_number(api, params).boxed().await,
+    "debug_traceCall" => debug::trace_call(api, params).boxed().await,
+    "debug_traceTransaction" => debug::trace_transaction(api, params).boxed().await,
+    "erigon_getHeaderByNumber" => otterscan::header(api, params).boxed().await,
+    "eth_accounts" => account::list(&params),
+    "eth_baseFee" => fee::base_fee(api, &params),
+    "eth_blobBaseFee" => fee::blob_base_fee(&params),
+    "eth_blockNumber" => block::number(api, &params),
+    "eth_call" => call::call(api, params).boxed().await,
+    "eth_capabilities" => capability::capabilities(api, params).boxed().await,
+    "eth_chainId" => network::chain_id(api, &params),
+    "eth_config" => capability::config(api, &params),
+    "eth_createAccessList" => call::create_access_list(api, params).boxed().await,
+    "eth_estimateGas" => call::estimate(api, params).boxed().await,
+    "eth_feeHistory" => fee::history(api, params).boxed().await,
+    "eth_fillTransaction" => fill::fill(api, params).boxed().await,
+    "eth_gasPrice" => fee::gas_price(api, params).boxed().await,
+    "eth_getAccountInfo" => account::info(api, params).boxed().await,
+    "eth_getBalance" => account::balance(api, params).boxed().await,
+    "eth_getBlockByHash" => block::by_hash(api, params).boxed().await,
+    "eth_getBlockByNumber" => block::by_number(api, params).boxed().await,
+    "eth_getBlockReceipts" => receipt::of_block(api, params).boxed().await,
+    "eth_getBlockTransactionCountByHash" => block::transaction_count_by_hash(api, params).boxed().await,
+    "eth_getBlockTransactionCountByNumber" => block::transaction_count_by_number(api, params).boxed().await,
+    "eth_getCode" => account::code(api, params).boxed().await,
+    "eth_getFilterChanges" => filter::changes(api, params).boxed().await,
+    "eth_getFilterLogs" => filter::logs(api, params).boxed().await,
+    "eth_getLogs" => log::get(api, params).boxed().await,
+    "eth_getRawTransactionByHash" => transaction::raw_by_hash(api, params).boxed().await,
+    "eth_getStorageAt" => account::storage(api, params).boxed().await,
+    "eth_getTransactionByBlockHashAndIndex" => transaction::by_block_hash_and_index(api, params).boxed().await,
+    "eth_getTransactionByBlockNumberAndIndex" => transaction::by_number_and_index(api, params).boxed().await,
+    "eth_getTransactionByHash" => transaction::by_hash(api, params).boxed().await,
+    "eth_getTransactionCount" => account::nonce(api, params).boxed().await,
+    "eth_getTransactionReceipt" => receipt::by_hash(api, params).boxed().await,
+    "eth_getUncleByBlockHashAndIndex" => block::uncle(params),
+    "eth_getUncleByBlockNumberAndIndex" => block::uncle(params),
+    "eth_getUncleCountByBlockHash" => block::uncle_count(api, params).boxed().await,
+    "eth_getUncleCountByBlockNumber" => block::uncle_count(api, params).boxed().await,
+    "eth_maxPriorityFeePerGas" => fee::tip(api, params).boxed().await,
+    "eth_newBlockFilter" => filter::new_block(api, &params),
+    "eth_newFilter" => filter::new_log(api, params),
+    "eth_newPendingTransactionFilter" => filter::new_pending(api, &params),
+    "eth_sendRawTransaction" => transaction::send(api, params).boxed().await,
+    "eth_sendRawTransactionSync" => transaction::send_and_wait(api, params).boxed().await,
+    "eth_simulateV1" => simulate::simulate(api, params).boxed().await,
+    "eth_subscribe" => subscription::subscribe_eth(api, caller, params),
+    "eth_syncing" => network::syncing(&params),
+    "eth_uninstallFilter" => filter::uninstall(api, params),
+    "eth_unsubscribe" => subscription::unsubscribe(caller, params),
+    "net_listening" => network::listening(&params),
+    "net_peerCount" => network::peer_count(api, &params),
+    "net_version" => network::version(api, &params),
+    "ots_getApiLevel" => otterscan::api_level(&params),
+    "ots_getBlockDetails" => otterscan::block_details(api, params).boxed().await,
+    "ots_getBlockDetailsByHash" => otterscan::block_details_by_hash(api, params).boxed().await,
+    "ots_getBlockTransactions" => otterscan::block_transactions(api, params).boxed().await,
+    "ots_getContractCreator" => otterscan::contract_creator(api, params).boxed().await,
+    "ots_getInternalOperations" => otterscan::operations(api, params).boxed().await,
+    "ots_getTransactionBySenderAndNonce" => otterscan::by_sender_and_nonce(api, params).boxed().await,
+    "ots_getTransactionError" => otterscan::error(api, params).boxed().await,
+    "ots_hasCode" => otterscan::has_code(api, params).boxed().await,
+    "ots_searchTransactionsAfter" => otterscan::search_after(api, params).boxed().await,
+    "ots_searchTransactionsBefore" => otterscan::search_before(api, params).boxed().await,
+    "ots_traceTransaction" => otterscan::trace(api, params).boxed().await,
+    "rpc_modules" => network::modules(&params),
+    "trace_block" => trace::of_block(api, params).boxed().await,
+    "trace_call" => trace::call(api, params).boxed().await,
+    "trace_callMany" => trace::call_many(api, params).boxed().await,
+    "trace_filter" => trace::filter(api, params).boxed().await,
+    "trace_get" => trace::get(api, params).boxed().await,
+    "trace_rawTransaction" => trace::raw(api, params).boxed().await,
+    "trace_replayBlockTransactions" => trace::replay_block(api, params).boxed().await,
+    "trace_replayTransaction" => trace::replay_transaction(api, params).boxed().await,
+    "trace_transaction" => trace::of_transaction(api, params).boxed().await,
+    "txpool_content" => mempool::content(api, params).boxed().await,
+    "txpool_contentFrom" => mempool::content_from(api, params).boxed().await,
+    "txpool_inspect" => mempool::inspect(api, params).boxed().await,
+    "txpool_status" => mempool::status(api, params).boxed().await,
+    "web3_clientVersion" => network::client_version(&params),
+    "web3_sha3" => network::sha3(params),
 }
 
 /// Why there is no such method, where clients may well ask for it.
@@ -151,10 +187,6 @@ fn absent(name: &str) -> Error {
         "eth_getProof" => Some(
             "the state tree is not Ethereum's; ashlar_getProof gives proofs of this chain's own",
         ),
-        "eth_newPendingTransactionFilter" => {
-            Some("the mempool is not published; wait for final blocks, they take milliseconds")
-        }
-        "eth_createAccessList" => Some("access lists are understood but not made here"),
         "eth_sendTransaction"
         | "eth_sign"
         | "eth_signTransaction"
@@ -172,6 +204,21 @@ fn absent(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_has_our_own_names() {
+        assert!(METHODS.is_sorted());
+        for name in [
+            client::node::GET_IDENTITY,
+            client::node::GET_FINALIZATION,
+            client::node::GET_PROOF,
+            client::node::GET_RECEIPT,
+            client::node::SUBSCRIBE,
+            client::node::UNSUBSCRIBE,
+        ] {
+            assert!(METHODS.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn absent_methods_say_so_in_geths_words() {

@@ -2,7 +2,7 @@
 
 use crate::{
     dispatch::{Reply, reply},
-    method::Api,
+    method::{Api, METHODS},
     parameter::Params,
 };
 use alloy_primitives::{B256, Bytes, FixedBytes, U64, keccak256};
@@ -10,7 +10,7 @@ use chain::Node;
 use client::node::Identity;
 use commonware_codec::Encode as _;
 use serde::Serialize;
-use serde_json::json;
+use std::collections::BTreeMap;
 use types::SpecError;
 
 /// The software, as `web3_clientVersion` and `ashlar_getIdentity` name it.
@@ -104,25 +104,18 @@ pub(crate) fn peer_count(api: &Api, params: &Params<'_>) -> Reply {
     ))
 }
 
+/// `rpc_modules`: the first parts of the names of all methods served.
 pub(crate) fn modules(params: &Params<'_>) -> Reply {
     params.end()?;
-    let version = "1.0";
-    reply(&json!({
-        "ashlar": version, "eth": version, "net": version, "rpc": version, "txpool": version, "web3": version,
-    }))
+    let names = METHODS.iter().filter_map(|name| name.split_once('_'));
+    let modules: BTreeMap<_, _> = names.map(|(module, _)| (module, "1.0")).collect();
+    reply(&modules)
 }
 
 /// `eth_syncing`: what is read here is final, however far other nodes are.
 pub(crate) fn syncing(params: &Params<'_>) -> Reply {
     params.end()?;
     reply(&false)
-}
-
-/// `txpool_status`.
-pub(crate) async fn mempool_status(api: &Api, params: Params<'_>) -> Reply {
-    params.end()?;
-    let census = api.node.census().await;
-    reply(&json!({"pending": U64::from(census.pending), "queued": U64::from(census.queued)}))
 }
 
 /// `ashlar_getIdentity`.

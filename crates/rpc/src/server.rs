@@ -90,8 +90,12 @@ pub struct Limits {
     /// Calls simulated at a time. Each takes a processor; more than there are only slow each other, and
     /// consensus, down.
     pub calls_max: usize,
-    /// Gas of one simulated call.
+    /// Gas of one simulated call, or of all calls that one message simulates together.
     pub call_gas_max: u64,
+    /// Bytes of JSON, more or less, after which a trace is given up while it is made.
+    pub trace_bytes_max: usize,
+    /// Blocks that one question for traces may cover. Each is executed again.
+    pub trace_blocks_max: u64,
 }
 
 impl Default for Limits {
@@ -109,6 +113,8 @@ impl Default for Limits {
             subscriptions_max: 128,
             calls_max: available_parallelism().map_or(2, NonZeroUsize::get),
             call_gas_max: 50_000_000,
+            trace_bytes_max: 32 << 20,
+            trace_blocks_max: 100,
         }
     }
 }

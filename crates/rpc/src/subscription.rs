@@ -9,7 +9,9 @@ use crate::{
     log::Found,
     method::{Api, Caller},
     parameter::Params,
+    transaction,
 };
+use alloy_consensus::transaction::TransactionInfo;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::U128;
 use alloy_rpc_types_eth::Filter;
@@ -113,24 +115,23 @@ pub(crate) fn subscribe_eth(api: &Api, caller: &mut Caller<'_>, mut params: Para
         "newHeads" => Kind::Heads,
         "logs" => Kind::Logs(Box::new(params.optional()?.unwrap_or_default())),
         "syncing" => Kind::Syncing,
+        "newPendingTransactions" => Kind::Pending {
+            whole: params.optional()?.unwrap_or(false),
+        },
         _ => {
-            let reason = (kind == "newPendingTransactions").then_some(
-                "the mempool is not published; wait for final blocks, they take milliseconds",
-            );
             return Err(Error::NoSubscription {
                 kind,
                 namespace: "eth",
-                reason,
+                reason: None,
             });
         }
     };
     params.end()?;
-    open(
-        api,
-        caller,
-        kind,
-        api.node.latest().number().saturating_add(1),
-    )
+    let next = match kind {
+        Kind::Pending { .. } => api.node.arrivals().next(),
+        _ => api.node.latest().number().saturating_add(1),
+    };
+    open(api, caller, kind, next)
 }
 
 /// `ashlar_subscribe`.
@@ -185,6 +186,10 @@ enum Kind {
     Logs(Box<Filter>),
     Syncing,
     Finalized,
+    /// What enters the mempool: hashes, or whole transactions.
+    Pending {
+        whole: bool,
+    },
 }
 
 /// Why a subscription is over.
@@ -205,7 +210,7 @@ struct Subscription {
     node: Node,
     kind: Kind,
     id: u128,
-    /// The next block to tell of.
+    /// The next block, or arrival in the mempool, to tell of.
     next: u64,
     outbox: mpsc::Sender<String>,
 }
@@ -218,6 +223,9 @@ impl Subscription {
             self.outbox.closed().await;
             return Err(End::Gone);
         }
+        if let Kind::Pending { whole } = self.kind {
+            return self.follow_mempool(whole).await;
+        }
         let mut bell = self.node.watch();
         loop {
             let head = bell.borrow_and_update().number();
@@ -228,6 +236,26 @@ impl Subscription {
                 }
                 self.tell().await?;
                 self.next += 1;
+            }
+            bell.changed().await.map_err(|_| End::Gone)?;
+        }
+    }
+
+    /// Tells of what enters the mempool. A reader who is too slow misses some.
+    async fn follow_mempool(mut self, whole: bool) -> Result<std::convert::Infallible, End> {
+        let arrivals = self.node.arrivals().clone();
+        let mut bell = arrivals.watch();
+        loop {
+            bell.borrow_and_update();
+            let (hashes, next) = arrivals.since(self.next);
+            self.next = next;
+            for hash in hashes {
+                if !whole {
+                    self.notify(reply(&hash)?.get()).await?;
+                } else if let Some(waiting) = self.node.waiting(hash).await {
+                    let rendered = transaction::render(&waiting, TransactionInfo::default());
+                    self.notify(reply(&rendered)?.get()).await?;
+                }
             }
             bell.changed().await.map_err(|_| End::Gone)?;
         }
@@ -255,7 +283,7 @@ impl Subscription {
                 Ok(())
             }
             Kind::Finalized => self.notify(self.finalized(number).await?.get()).await,
-            Kind::Syncing => Ok(()),
+            Kind::Syncing | Kind::Pending { .. } => Ok(()),
         }
     }
 
@@ -288,7 +316,9 @@ impl Subscription {
     async fn notify(&self, result: &str) -> Result<(), End> {
         let method = match self.kind {
             Kind::Finalized => SUBSCRIPTION,
-            Kind::Heads | Kind::Logs(_) | Kind::Syncing => "eth_subscription",
+            Kind::Heads | Kind::Logs(_) | Kind::Syncing | Kind::Pending { .. } => {
+                "eth_subscription"
+            }
         };
         let text = notification(method, self.id, result);
         self.outbox.send(text).await.map_err(|_| End::Gone)

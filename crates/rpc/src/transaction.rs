@@ -8,9 +8,12 @@ use crate::{
     parameter::Params,
     receipt,
 };
-use alloy_consensus::transaction::{Recovered, TransactionInfo};
+use alloy_consensus::{
+    TxEnvelope,
+    transaction::{Recovered, TransactionInfo},
+};
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{B256, Bytes, U64};
+use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_eth::{Index, Transaction};
 use chain::{Finalized, Node, mempool::Standing};
 use serde::Serialize;
@@ -213,10 +216,16 @@ pub(crate) fn in_block(block: &Finalized, index: usize) -> Option<Transaction> {
     ))
 }
 
-fn render(transaction: &types::Transaction, place: TransactionInfo) -> Transaction {
-    let envelope = transaction.envelope().clone();
-    Transaction::from_transaction(
-        Recovered::new_unchecked(envelope, transaction.signer()),
-        place,
-    )
+/// A transaction as clients get it.
+pub(crate) fn render(transaction: &types::Transaction, place: TransactionInfo) -> Transaction {
+    rendered(transaction.envelope().clone(), transaction.signer(), place)
+}
+
+/// As [`render`], of one that nobody signed.
+pub(crate) fn rendered(
+    envelope: TxEnvelope,
+    sender: Address,
+    place: TransactionInfo,
+) -> Transaction {
+    Transaction::from_transaction(Recovered::new_unchecked(envelope, sender), place)
 }

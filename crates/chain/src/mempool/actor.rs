@@ -1,7 +1,9 @@
 //! The mempool's loop: one owner of the pool, fed by submissions, gossip and final blocks.
 
 use super::{
-    Config, Fate, gossip,
+    Config, Fate,
+    arrivals::Arrivals,
+    gossip,
     ingress::{Mailbox, Message},
     state::{Budget, Pool, Refused},
 };
@@ -48,13 +50,15 @@ pub struct Actor<E> {
     waiting: Vec<Waiting>,
     /// The last sender that was held against its account in turn.
     looked_at: Address,
+    arrivals: Arrivals,
 }
 
 impl<E: Runtime> Actor<E> {
     /// A mempool and the handle to it.
     pub fn new(context: E, config: Config) -> (Self, Mailbox) {
         let (sender, inbox) = mpsc::channel(config.mailbox_size);
-        let mailbox = Mailbox::new(sender.clone(), config.recovery.clone());
+        let arrivals = Arrivals::default();
+        let mailbox = Mailbox::new(sender.clone(), config.recovery.clone(), arrivals.clone());
         let environment = rules::pending_environment(&config.spec, &config.genesis);
         let pool = Pool::new(config.limits);
         let actor = Self {
@@ -65,6 +69,7 @@ impl<E: Runtime> Actor<E> {
             mailbox: sender,
             waiting: Vec::new(),
             looked_at: Address::ZERO,
+            arrivals,
             config,
         };
         (actor, mailbox)
@@ -181,6 +186,9 @@ impl<E: Runtime> Actor<E> {
             Message::Transaction { hash, reply } => {
                 let _ = reply.send(self.pool.transaction(&hash).cloned());
             }
+            Message::Content { sender, reply } => {
+                let _ = reply.send(self.pool.content(sender));
+            }
             Message::Census(reply) => {
                 let _ = reply.send(self.pool.census());
             }
@@ -212,6 +220,7 @@ impl<E: Runtime> Actor<E> {
         let taken = self
             .pool
             .insert(now_ms, Arc::clone(transaction), &account, ours)?;
+        self.arrivals.push(hash);
         if let Some(old) = taken.replaced {
             debug!(%hash, %old, "replaced a transaction");
         }

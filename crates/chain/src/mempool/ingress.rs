@@ -1,6 +1,9 @@
 //! What the mempool is asked.
 
-use super::state::{Budget, Census, Refused, Standing};
+use super::{
+    arrivals::Arrivals,
+    state::{Budget, Census, Refused, Standing},
+};
 use crate::recovery::Recovery;
 use alloy_primitives::{Address, B256, Bytes};
 use commonware_utils::channel::{mpsc, oneshot};
@@ -75,6 +78,11 @@ pub(super) enum Message {
         hash: B256,
         reply: oneshot::Sender<Option<Standing>>,
     },
+    /// What waits, of one sender or of all.
+    Content {
+        sender: Option<Address>,
+        reply: oneshot::Sender<Vec<(Standing, Arc<Transaction>)>>,
+    },
     /// Counts.
     Census(oneshot::Sender<Census>),
 }
@@ -84,11 +92,25 @@ pub(super) enum Message {
 pub struct Mailbox {
     pub(super) sender: mpsc::Sender<Message>,
     recovery: Recovery,
+    arrivals: Arrivals,
 }
 
 impl Mailbox {
-    pub(super) const fn new(sender: mpsc::Sender<Message>, recovery: Recovery) -> Self {
-        Self { sender, recovery }
+    pub(super) const fn new(
+        sender: mpsc::Sender<Message>,
+        recovery: Recovery,
+        arrivals: Arrivals,
+    ) -> Self {
+        Self {
+            sender,
+            recovery,
+            arrivals,
+        }
+    }
+
+    /// What enters the pool.
+    pub const fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// Takes in a raw transaction and spreads it to the other validators. Its signature is
@@ -167,6 +189,13 @@ impl Mailbox {
         let (reply, answer) = oneshot::channel();
         let _ = self.sender.send(Message::Standing { hash, reply }).await;
         answer.await.ok().flatten()
+    }
+
+    /// What waits here, of one sender or of all, in order of senders and nonces.
+    pub async fn content(&self, sender: Option<Address>) -> Vec<(Standing, Arc<Transaction>)> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.sender.send(Message::Content { sender, reply }).await;
+        answer.await.unwrap_or_default()
     }
 
     /// How many wait.

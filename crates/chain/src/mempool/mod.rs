@@ -17,6 +17,7 @@
 //! knows of anything.
 
 mod actor;
+mod arrivals;
 mod fate;
 mod gossip;
 mod ingress;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use types::{Block, ChainSpec};
 
 pub use actor::Actor;
+pub use arrivals::Arrivals;
 pub use fate::Fate;
 pub use gossip::MAX_MESSAGE_BYTES;
 pub use ingress::{Mailbox, SubmitError};

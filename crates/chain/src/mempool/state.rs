@@ -168,6 +168,25 @@ impl Pool {
         Some(&self.senders.get(sender)?.waiting().get(nonce)?.transaction)
     }
 
+    /// What waits, of one sender or of all, in order of senders and nonces.
+    pub fn content(&self, sender: Option<Address>) -> Vec<(Standing, Arc<Transaction>)> {
+        let senders = match sender {
+            Some(address) => self.senders.range(address..=address),
+            None => self.senders.range::<Address, _>(..),
+        };
+        let waiting = senders.flat_map(|(_, sender)| {
+            sender.waiting().iter().map(|(nonce, entry)| {
+                let standing = if *nonce < sender.ready() {
+                    Standing::Pending
+                } else {
+                    Standing::Queued
+                };
+                (standing, Arc::clone(&entry.transaction))
+            })
+        });
+        waiting.collect()
+    }
+
     /// How a transaction stands, if it is here or left not long ago.
     pub fn standing(&self, hash: &B256) -> Option<Standing> {
         if let Some((address, nonce)) = self.by_hash.get(hash) {

@@ -1,17 +1,17 @@
-//! Questions of the state, and who answers them: reads, proofs, simulated calls.
+//! Questions of the state, and who answers them: reads, proofs, and what takes the EVM.
 
-use super::{NodeError, Overrides};
+use super::NodeError;
 use crate::{
     alias::{Marshal, Runtime},
-    execution::{self, Now, PastState},
+    execution::{self, Asked, Now, PastState},
     feed::Feed,
     history::archive,
     rules,
 };
 use commonware_macros::select;
 use commonware_utils::channel::oneshot;
-use evm::{Call, CallOutcome, CodeCache, Environment, Simulation};
-use state::{SharedDatabase, StateError, StateRead};
+use evm::{CodeCache, Environment, Interrupt, Question, Simulation, View, ViewError};
+use state::{SharedDatabase, StateRead};
 use std::sync::Arc;
 use types::{Block, ChainSpec, StateKey, StateValue};
 
@@ -26,27 +26,114 @@ pub(super) enum Query {
         keys: Vec<state::Key>,
         reply: oneshot::Sender<Result<(state::Snapshot, Vec<state::Entry>), NodeError>>,
     },
-    Call {
+    /// What takes the EVM.
+    Ask {
         at: Option<u64>,
-        call: Call,
-        overrides: Overrides,
-        reply: oneshot::Sender<Result<CallOutcome, NodeError>>,
-    },
-    Estimate {
-        at: Option<u64>,
-        call: Call,
-        overrides: Overrides,
-        reply: oneshot::Sender<Result<Result<u64, CallOutcome>, NodeError>>,
+        posed: Box<dyn Posed>,
+        /// Set, and then closed, when nobody waits for the answer any more.
+        interrupt: Interrupt,
+        gone: oneshot::Receiver<()>,
     },
 }
 
 impl Query {
     /// Whether answering takes the EVM.
     pub(super) const fn executes(&self) -> bool {
-        match self {
-            Self::Read { .. } | Self::Prove { .. } => false,
-            Self::Call { .. } | Self::Estimate { .. } => true,
-        }
+        matches!(self, Self::Ask { .. })
+    }
+}
+
+/// What a question is made on.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The chain's constitution.
+    pub spec: Arc<ChainSpec>,
+    /// The block after which the state is asked.
+    pub block: Arc<Block>,
+    /// Code that was analysed already.
+    pub codes: CodeCache,
+    /// Set when nobody waits for the answer any more.
+    pub interrupt: Interrupt,
+}
+
+impl Ground {
+    /// A simulation in the block itself, as in geth: `block.number` is that of the block asked about.
+    pub fn simulation(&self) -> Simulation {
+        self.simulation_in(rules::environment_of(&self.spec, &self.block))
+    }
+
+    /// A simulation in another block, on the same state.
+    pub fn simulation_in(&self, environment: Environment) -> Simulation {
+        Simulation::new(environment, self.codes.clone())
+    }
+
+    /// The block that comes next, at the time of the one asked about.
+    pub fn next(&self) -> Environment {
+        rules::pending_environment(&self.spec, &self.block)
+    }
+}
+
+/// A question that waits for its ground.
+pub(super) trait Posed: Send {
+    /// Puts it.
+    fn begin(self: Box<Self>, ground: Ground) -> Box<dyn Begun>;
+
+    /// It cannot be put.
+    fn refuse(self: Box<Self>, error: NodeError);
+}
+
+/// A question that was put.
+pub(super) trait Begun: Asked {
+    /// Sends the answer, or why there is none.
+    fn end(self: Box<Self>, result: Result<(), NodeError>);
+}
+
+/// How a question is made, and where its answer goes.
+pub(super) struct Maker<Q: Question, F> {
+    pub make: F,
+    pub reply: oneshot::Sender<Result<Q::Answer, NodeError>>,
+}
+
+/// A question, and where its answer goes.
+struct Pending<Q: Question> {
+    question: Q,
+    answer: Option<Q::Answer>,
+    reply: oneshot::Sender<Result<Q::Answer, NodeError>>,
+}
+
+impl<Q, F> Posed for Maker<Q, F>
+where
+    Q: Question<Answer: Send> + Send + 'static,
+    F: FnOnce(Ground) -> Q + Send,
+{
+    fn begin(self: Box<Self>, ground: Ground) -> Box<dyn Begun> {
+        Box::new(Pending {
+            question: (self.make)(ground),
+            answer: None,
+            reply: self.reply,
+        })
+    }
+
+    fn refuse(self: Box<Self>, error: NodeError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+impl<Q: Question<Answer: Send> + Send> Asked for Pending<Q> {
+    fn run(&mut self, view: &dyn View) -> Result<bool, ViewError> {
+        self.answer = self.question.run(view)?;
+        Ok(self.answer.is_some())
+    }
+
+    fn supply(&mut self, key: StateKey, value: StateValue) {
+        self.question.supply(key, value);
+    }
+}
+
+impl<Q: Question<Answer: Send> + Send> Begun for Pending<Q> {
+    fn end(self: Box<Self>, result: Result<(), NodeError>) {
+        let Self { answer, reply, .. } = *self;
+        let _ = reply.send(result.and_then(|()| answer.ok_or(NodeError::Unavailable)));
     }
 }
 
@@ -88,97 +175,53 @@ impl Answerer {
                 let proved = state::prove(&*guard, &keys).await;
                 let _ = reply.send(proved.map_err(NodeError::from));
             }
-            Query::Call {
-                at: Some(height),
-                call,
-                overrides,
-                mut reply,
+            Query::Ask {
+                at,
+                posed,
+                interrupt,
+                gone,
             } => {
-                let answer = async {
-                    let block = self.past_block(height).await?;
-                    let environment = rules::environment_of(&self.spec, &block);
-                    let mut simulation = self.simulation(environment, &overrides);
-                    let past = self.past(height, Now(database))?;
-                    Ok(execution::simulate(&mut simulation, &call, &past).await?)
-                };
-                unless_gone(&mut reply, answer)
-                    .await
-                    .map(|answer| reply.send(answer));
-            }
-            Query::Estimate {
-                at: Some(height),
-                call,
-                overrides,
-                mut reply,
-            } => {
-                let answer = async {
-                    let block = self.past_block(height).await?;
-                    let past = self.past(height, Now(database))?;
-                    Ok(self.estimate(&block, &call, &overrides, &past).await?)
-                };
-                unless_gone(&mut reply, answer)
-                    .await
-                    .map(|answer| reply.send(answer));
-            }
-            Query::Call {
-                at: None,
-                call,
-                overrides,
-                reply,
-            } => {
-                // In the block's own environment, as in geth: `block.number` is that of the block asked about.
-                let environment = rules::environment_of(&self.spec, &self.feed.latest().block);
-                let mut simulation = self.simulation(environment, &overrides);
-                let guard = database.read().await;
-                let outcome = execution::simulate(&mut simulation, &call, &*guard).await;
-                let _ = reply.send(outcome.map_err(NodeError::from));
-            }
-            Query::Estimate {
-                at: None,
-                call,
-                overrides,
-                reply,
-            } => {
-                let block = Arc::clone(&self.feed.latest().block);
-                let guard = database.read().await;
-                let outcome = self.estimate(&block, &call, &overrides, &*guard).await;
-                let _ = reply.send(outcome.map_err(NodeError::from));
+                // A question may want many reads: it ends when nobody waits for it any more.
+                select! {
+                    () = self.put(database, at, posed, interrupt) => {},
+                    _ = gone => {},
+                }
             }
         }
     }
 
-    /// What a transaction needs that is sent after `block`. The block it will be in has the next number, and its time may
-    /// be in the second of `block` or after it; what is done may cost more then: a token that counts votes by time writes
-    /// one checkpoint a second. So the gas must do for both, or scripts that wait for one transaction's receipt and
-    /// send the next would run out of it.
-    async fn estimate<R: StateRead>(
+    /// Puts a question that takes the EVM.
+    async fn put<E: Runtime>(
         &self,
-        block: &Block,
-        call: &Call,
-        overrides: &Overrides,
-        state: &R,
-    ) -> Result<Result<u64, CallOutcome>, StateError> {
-        let environment = rules::pending_environment(&self.spec, block);
-        let later = Environment {
-            timestamp: environment.timestamp.saturating_add(1),
-            ..environment.clone()
+        database: &SharedDatabase<E>,
+        at: Option<u64>,
+        posed: Box<dyn Posed>,
+        interrupt: Interrupt,
+    ) {
+        let (block, past) = match at {
+            None => (Arc::clone(&self.feed.latest().block), None),
+            Some(height) => {
+                let block = self.past_block(height).await;
+                match block.and_then(|block| Ok((block, self.past(height, Now(database))?))) {
+                    Ok((block, past)) => (block, Some(past)),
+                    Err(error) => return posed.refuse(error),
+                }
+            }
         };
-        let mut simulation = self.simulation(environment, overrides);
-        let gas = match execution::estimate(&mut simulation, call, state).await? {
-            Ok(gas) => gas,
-            failed => return Ok(failed),
+        let mut begun = posed.begin(Ground {
+            spec: Arc::clone(&self.spec),
+            block,
+            codes: self.codes.clone(),
+            interrupt,
+        });
+        let result = match past {
+            Some(past) => execution::answer(&mut *begun, &past).await,
+            None => {
+                let guard = database.read().await;
+                execution::answer(&mut *begun, &*guard).await
+            }
         };
-        let mut simulation = self.simulation(later, overrides);
-        let bounded = Call {
-            gas,
-            ..call.clone()
-        };
-        let outcome = execution::simulate(&mut simulation, &bounded, state).await?;
-        if matches!(outcome, CallOutcome::Success { .. }) {
-            return Ok(Ok(gas));
-        }
-        let more = execution::estimate(&mut simulation, call, state).await?;
-        Ok(Ok(more.map_or(gas, |more| more.max(gas))))
+        begun.end(result.map_err(NodeError::from));
     }
 
     /// The final block at a past height.
@@ -203,14 +246,6 @@ impl Answerer {
             first,
             latest: self.feed.height(),
         }
-    }
-
-    fn simulation(&self, environment: Environment, overrides: &Overrides) -> Simulation {
-        let mut simulation = Simulation::new(environment, self.codes.clone());
-        for (key, value) in overrides {
-            simulation.write(*key, value.clone());
-        }
-        simulation
     }
 }
 

@@ -1,10 +1,13 @@
 //! The state as surfaces ask for it: at the last final block, or at an earlier one.
 
-use super::{Node, NodeError, Overrides, question::Query};
+use super::{
+    Ground, Node, NodeError,
+    question::{Maker, Query},
+};
 use crate::{feed::Finalized, history::archive::ArchiveError};
 use alloy_primitives::{Address, Bytes, U256};
 use commonware_utils::channel::oneshot;
-use evm::{Call, CallOutcome};
+use evm::{Interrupt, Question};
 use std::sync::Arc;
 use types::{Account, StateKey, StateValue};
 
@@ -117,7 +120,14 @@ impl Node {
     /// # Errors
     /// As [`Self::read`].
     pub async fn code_at(&self, at: Option<u64>, address: Address) -> Result<Bytes, NodeError> {
-        let account = self.account_at(at, address).await?;
+        self.code_of(&self.account_at(at, address).await?).await
+    }
+
+    /// The code of an account.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn code_of(&self, account: &Account) -> Result<Bytes, NodeError> {
         // Named by its hash, code is the same at all times.
         let code = StateKey::Code(account.code_hash);
         match self.read(vec![code]).await?.pop() {
@@ -166,40 +176,30 @@ impl Node {
         Ok(self.mempool.next_nonce(address, account.nonce).await)
     }
 
-    /// As [`Self::call`] after the block at `at`, if it is given.
+    /// Puts a question to the state after the block at `at`, or after the last final block. It is made by `make` when its
+    /// turn comes, and given up when the future is dropped.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn call_at(
+    pub async fn pose<Q>(
         &self,
         at: Option<u64>,
-        call: Call,
-        overrides: Overrides,
-    ) -> Result<CallOutcome, NodeError> {
-        self.ask(|reply| Query::Call {
+        make: impl FnOnce(Ground) -> Q + Send + 'static,
+    ) -> Result<Q::Answer, NodeError>
+    where
+        Q: Question<Answer: Send> + Send + 'static,
+    {
+        let (alive, gone) = oneshot::channel();
+        let interrupt = Interrupt::default();
+        let _waiting = Waiting {
+            interrupt: interrupt.clone(),
+            _alive: alive,
+        };
+        self.ask(|reply| Query::Ask {
             at,
-            call,
-            overrides,
-            reply,
-        })
-        .await
-    }
-
-    /// As [`Self::estimate`] after the block at `at`, if it is given.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub async fn estimate_at(
-        &self,
-        at: Option<u64>,
-        call: Call,
-        overrides: Overrides,
-    ) -> Result<Result<u64, CallOutcome>, NodeError> {
-        self.ask(|reply| Query::Estimate {
-            at,
-            call,
-            overrides,
-            reply,
+            posed: Box::new(Maker::<Q, _> { make, reply }),
+            interrupt,
+            gone,
         })
         .await
     }
@@ -214,5 +214,18 @@ impl Node {
             .await
             .map_err(|_| NodeError::Unavailable)?;
         answer.await.map_err(|_| NodeError::Unavailable)?
+    }
+}
+
+/// Someone who waits for an answer.
+struct Waiting {
+    interrupt: Interrupt,
+    /// Closed after the interrupt is set.
+    _alive: oneshot::Sender<()>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.interrupt.set();
     }
 }

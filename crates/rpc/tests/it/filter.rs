@@ -1,6 +1,6 @@
 //! Filters.
 
-use crate::node::{Node, User, quantity};
+use crate::node::{Node, User, quantity, transfer};
 use alloy_primitives::{Address, TxKind};
 use rpc::Limits;
 use serde_json::{Value, json};
@@ -143,10 +143,32 @@ async fn a_block_filter_tells_each_block_once() {
             .await
             .starts_with("-32005: too many filters")
     );
-    let pending = node
-        .error("eth_newPendingTransactionFilter", json!([]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_tells_what_entered_the_mempool() {
+    let node = Node::start().await;
+    let user = User::new(1);
+    node.call("eth_sendRawTransaction", json!([user.sign(transfer(5))]))
         .await;
-    assert!(pending.starts_with(
-        "-32601: the method eth_newPendingTransactionFilter does not exist/is not available"
-    ));
+    let id = node
+        .call("eth_newPendingTransactionFilter", json!([]))
+        .await;
+    let mut hashes = Vec::new();
+    for nonce in [7, 6] {
+        let raw = json!([user.sign(transfer(nonce))]);
+        hashes.push(node.call("eth_sendRawTransaction", raw).await);
+    }
+    let changes = || node.call("eth_getFilterChanges", json!([id]));
+    assert_eq!(changes().await, json!(hashes));
+    assert_eq!(changes().await, json!([]));
+    assert_eq!(
+        node.error("eth_getFilterLogs", json!([id])).await,
+        "-32000: filter not found"
+    );
+    assert_eq!(
+        node.error("eth_newPendingTransactionFilter", json!([{}, 1]))
+            .await,
+        "-32602: too many arguments, want at most 0"
+    );
 }

@@ -1,7 +1,7 @@
 //! One validator in this process, on a port and in a folder of its own, and someone who calls it.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_eips::{eip2718::Encodable2718 as _, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
@@ -212,6 +212,26 @@ impl Node {
             .unwrap()
     }
 
+    /// Deploys a contract with this code.
+    pub async fn deploy(&self, from: &User, runtime: &[u8]) -> Address {
+        // Returns what follows it.
+        let size = u8::try_from(runtime.len()).unwrap();
+        let init = [0x60, size, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3];
+        let code = [&init, runtime].concat();
+        let receipt = self.send(from, TxKind::Create, code).await;
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+        let address = receipt["contractAddress"].as_str().unwrap();
+        address.parse().unwrap()
+    }
+
+    /// Deploys a contract that calls another with what it is called with, and returns what that returns.
+    pub async fn deploy_caller(&self, from: &User, called: Address) -> Address {
+        let before = [0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73];
+        let after = [0x5a, 0xf1, 0x50, 0x3d, 0x5f, 0x5f, 0x3e, 0x3d, 0x5f, 0xf3];
+        let code = [&before, called.as_slice(), &after].concat();
+        self.deploy(from, &code).await
+    }
+
     /// Waits until this height is final.
     pub async fn wait_for(&self, height: u64) {
         while self.height().await < height {
@@ -262,6 +282,20 @@ impl User {
             chain_id: CHAIN_ID,
             ..transaction
         })
+    }
+
+    /// Lets this account run the code of another, in JSON.
+    pub fn authorize(&self, address: Address, nonce: u64) -> Value {
+        let authorization = Authorization {
+            chain_id: U256::from(CHAIN_ID),
+            address,
+            nonce,
+        };
+        let signature = self
+            .0
+            .sign_hash_sync(&authorization.signature_hash())
+            .unwrap();
+        serde_json::to_value(authorization.into_signed(signature)).unwrap()
     }
 
     /// The transaction as it is, signed.

@@ -134,10 +134,6 @@ async fn logs_come_as_they_happen() {
     let syncing = socket.subscribe("eth_subscribe", json!(["syncing"])).await;
     assert_eq!(socket.notified("eth_subscription", &syncing).await, false);
     for (params, text) in [
-        (
-            json!(["newPendingTransactions"]),
-            "no \"newPendingTransactions\" subscription in eth namespace: ",
-        ),
         (json!(["logz"]), "no \"logz\" subscription in eth namespace"),
         (
             json!(["newHeads", {}]),
@@ -312,4 +308,40 @@ async fn a_stopping_node_says_goodbye() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_enters_the_mempool_is_told() {
+    let node = Node::start().await;
+    let user = User::new(1);
+    let mut socket = Socket::open(&node).await;
+    let hashes = socket
+        .subscribe("eth_subscribe", json!(["newPendingTransactions"]))
+        .await;
+    let whole = socket
+        .subscribe("eth_subscribe", json!(["newPendingTransactions", true]))
+        .await;
+    // Its predecessor is missing, so it stays.
+    let raw = user.sign(transfer(1));
+    node.call("eth_sendRawTransaction", json!([raw])).await;
+    let hash = keccak256(&raw).to_string();
+    let mut told = std::collections::BTreeMap::new();
+    for _ in 0..2 {
+        let mut message = socket.next().await;
+        let id = message["params"]["subscription"].take();
+        told.insert(
+            id.as_str().unwrap().to_owned(),
+            message["params"]["result"].take(),
+        );
+    }
+    assert_eq!(told[hashes.as_str().unwrap()], hash);
+    let transaction = &told[whole.as_str().unwrap()];
+    assert_eq!(transaction["hash"], hash);
+    assert_eq!(transaction["blockHash"], json!(null));
+    // The same one is refused, and not told of again.
+    node.error("eth_sendRawTransaction", json!([raw])).await;
+    let next = user.sign(transfer(2));
+    node.call("eth_sendRawTransaction", json!([next])).await;
+    let told = socket.notified("eth_subscription", &hashes).await;
+    assert_eq!(told, keccak256(&next).to_string());
 }

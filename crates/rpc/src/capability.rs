@@ -1,0 +1,171 @@
+//! What this node can answer, and by which rules its blocks are executed.
+
+use crate::{
+    dispatch::{Reply, reply},
+    method::Api,
+    parameter::Params,
+};
+use alloy_eips::{eip2124::ForkHash, eip2935::HISTORY_STORAGE_ADDRESS};
+use alloy_primitives::{Address, B256, FixedBytes, U64};
+use chain::NodeError;
+use evm::precompile_addresses;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// EIP-7910's names of precompiles, with the last bytes of their addresses.
+const PRECOMPILES: [(u64, &str); 18] = [
+    (0x01, "ECREC"),
+    (0x02, "SHA256"),
+    (0x03, "RIPEMD160"),
+    (0x04, "ID"),
+    (0x05, "MODEXP"),
+    (0x06, "BN254_ADD"),
+    (0x07, "BN254_MUL"),
+    (0x08, "BN254_PAIRING"),
+    (0x09, "BLAKE2F"),
+    (0x0a, "KZG_POINT_EVALUATION"),
+    (0x0b, "BLS12_G1ADD"),
+    (0x0c, "BLS12_G1MSM"),
+    (0x0d, "BLS12_G2ADD"),
+    (0x0e, "BLS12_G2MSM"),
+    (0x0f, "BLS12_PAIRING_CHECK"),
+    (0x10, "BLS12_MAP_FP_TO_G1"),
+    (0x11, "BLS12_MAP_FP2_TO_G2"),
+    (0x100, "P256VERIFY"),
+];
+
+/// The rules of one fork (EIP-7910).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rules {
+    activation_time: u64,
+    blob_schedule: BlobSchedule,
+    chain_id: U64,
+    fork_id: FixedBytes<4>,
+    precompiles: BTreeMap<&'static str, Address>,
+    system_contracts: BTreeMap<&'static str, Address>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlobSchedule {
+    target: u64,
+    max: u64,
+    base_fee_update_fraction: u64,
+}
+
+/// The answer of `eth_config`.
+#[derive(Debug, Serialize)]
+struct Config {
+    current: Rules,
+    next: Option<Rules>,
+    last: Option<Rules>,
+}
+
+/// `eth_config` (EIP-7910): one fork, from the first block on.
+pub(crate) fn config(api: &Api, params: &Params<'_>) -> Reply {
+    params.end()?;
+    let present = precompile_addresses(api.node.spec().fork);
+    let named = PRECOMPILES.iter().map(|(last, name)| {
+        let mut word = B256::ZERO;
+        word[24..].copy_from_slice(&last.to_be_bytes());
+        (*name, Address::from_word(word))
+    });
+    let history = ("HISTORY_STORAGE_ADDRESS", HISTORY_STORAGE_ADDRESS);
+    reply(&Config {
+        current: Rules {
+            activation_time: 0,
+            // There are no blobs on this chain.
+            blob_schedule: BlobSchedule {
+                target: 0,
+                max: 0,
+                base_fee_update_fraction: 1,
+            },
+            chain_id: U64::from(api.network.chain_id),
+            fork_id: ForkHash::from(api.network.genesis_hash).0.into(),
+            precompiles: named
+                .filter(|(_, address)| present.contains(address))
+                .collect(),
+            system_contracts: BTreeMap::from([history]),
+        },
+        next: None,
+        last: None,
+    })
+}
+
+/// The answer of `eth_capabilities`.
+#[derive(Debug, Serialize)]
+struct Capabilities {
+    head: Head,
+    state: Kept,
+    tx: Kept,
+    logs: Kept,
+    receipts: Kept,
+    blocks: Kept,
+    stateproofs: Kept,
+}
+
+#[derive(Debug, Serialize)]
+struct Head {
+    number: U64,
+    hash: B256,
+}
+
+/// What of one kind is kept.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_block: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_strategy: Option<DeleteStrategy>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteStrategy {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    retention_blocks: U64,
+}
+
+/// `eth_capabilities`: from where on what is kept. Proofs of Ethereum's kind there are none.
+pub(crate) async fn capabilities(api: &Api, params: Params<'_>) -> Reply {
+    params.end()?;
+    let node = &api.node;
+    let latest = node.latest();
+    let from = |number| Kept {
+        oldest_block: Some(U64::from(number)),
+        ..Kept::default()
+    };
+    let state = match node.state_at(0).await {
+        Ok(_) => from(0),
+        Err(NodeError::StatePruned {
+            first: Some(first), ..
+        }) => from(first),
+        Err(NodeError::StatePruned { first: None, .. }) => Kept {
+            delete_strategy: Some(DeleteStrategy {
+                kind: "window",
+                retention_blocks: U64::from(1),
+            }),
+            ..from(latest.number())
+        },
+        Err(error) => return Err(error.into()),
+    };
+    reply(&Capabilities {
+        head: Head {
+            number: U64::from(latest.number()),
+            hash: latest.hash,
+        },
+        state,
+        tx: from(0),
+        logs: from(0),
+        receipts: from(0),
+        blocks: from(0),
+        stateproofs: Kept {
+            disabled: true,
+            ..Kept::default()
+        },
+    })
+}

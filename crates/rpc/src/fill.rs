@@ -1,0 +1,76 @@
+//! Transactions that lack something: `eth_fillTransaction`.
+
+use crate::{
+    call::{estimated, to_call},
+    dispatch::{Reply, reply},
+    error::Error,
+    fee,
+    method::Api,
+    overrides::Setting,
+    parameter::Params,
+};
+use alloy_consensus::TxEnvelope;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::Bytes;
+use alloy_rpc_types_eth::TransactionRequest;
+use serde::Serialize;
+
+/// A transaction to be signed, in bytes and in fields.
+#[derive(Debug, Serialize)]
+pub(crate) struct Filled {
+    raw: Bytes,
+    tx: TxEnvelope,
+}
+
+/// `eth_fillTransaction`.
+pub(crate) async fn fill(api: &Api, mut params: Params<'_>) -> Reply {
+    let request: TransactionRequest = params.required()?;
+    params.end()?;
+    let tx = filled(api, request).await?;
+    reply(&Filled {
+        raw: tx.encoded_2718().into(),
+        tx,
+    })
+}
+
+/// What is requested, with nonce, fees and gas as they should be for the next block, and a signature of zero.
+pub(crate) async fn filled(
+    api: &Api,
+    mut request: TransactionRequest,
+) -> Result<TxEnvelope, Error> {
+    if request.to.is_none() && request.input.input().is_none_or(|input| input.is_empty()) {
+        return Err(Error::Failed(
+            "contract creation without any data provided".to_owned(),
+        ));
+    }
+    if request.gas_price.is_none() {
+        let tip = match request.max_priority_fee_per_gas {
+            Some(tip) => tip,
+            None => fee::suggested_tip(&api.node).await,
+        };
+        // Twice the base fee, as in geth: it may rise while the transaction waits.
+        let base_fee = u128::from(fee::next_base_fee(&api.node, &api.node.latest()));
+        let cap = base_fee.saturating_mul(2).saturating_add(tip);
+        request.max_priority_fee_per_gas = Some(tip);
+        request.max_fee_per_gas.get_or_insert(cap);
+    }
+    if request.nonce.is_none() {
+        let from = request.from.unwrap_or_default();
+        request.nonce = Some(api.node.next_nonce(from).await?);
+    }
+    let gas = match request.gas {
+        Some(gas) => gas,
+        None => {
+            let request = TransactionRequest {
+                // A market's price is for whoever pays it to afford; what gas is needed does not depend on it.
+                gas_price: None,
+                max_fee_per_gas: None,
+                max_priority_fee_per_gas: None,
+                ..request.clone()
+            };
+            estimated(api, request, None, Setting::default()).await?
+        }
+    };
+    let call = to_call(&api.node, request, gas)?;
+    Ok(call.unsigned(api.node.spec().chain_id))
+}
