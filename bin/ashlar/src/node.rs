@@ -3,6 +3,7 @@
 use crate::{
     cli::ServiceArgs,
     files::{self, DirectoryLock, beside},
+    network::dev_accounts,
     shutdown::{self, Shutdown},
 };
 use alloy_primitives::{hex, keccak256};
@@ -264,7 +265,16 @@ async fn serve(
         other => anyhow!("cannot start on {}: {other}", config.data_dir.display()),
     })?;
 
-    let server = rpc::Server::bind(rpc::Config::new(config.rpc.listen)).await?;
+    let dev_keys = if node.spec().dev {
+        dev_accounts()?
+    } else {
+        Vec::new()
+    };
+    let config_rpc = rpc::Config {
+        dev_keys,
+        ..rpc::Config::new(config.rpc.listen)
+    };
+    let server = rpc::Server::bind(config_rpc).await?;
     tracing::info!(rpc = %server.address(), p2p = %config.p2p.listen, height = node.latest().number(), "node is up");
     let mut stopping = shutdown.clone();
     let serving = server.run(node, async move { stopping.requested().await });

@@ -264,10 +264,11 @@ impl Question for Estimate {
                     _ => self.stage = Stage::Later(gas),
                 }
             }
-            Stage::Later(gas) => match self.later.run(&self.call, view)? {
-                Some(more) => return Ok(Some(Ok(more.map_or(gas, |more| more.max(gas))))),
-                None => {}
-            },
+            Stage::Later(gas) => {
+                if let Some(more) = self.later.run(&self.call, view)? {
+                    return Ok(Some(Ok(more.map_or(gas, |more| more.max(gas)))));
+                }
+            }
         }
         Ok(None)
     }

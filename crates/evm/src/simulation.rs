@@ -351,7 +351,7 @@ impl Database for Simulated<'_> {
         if let Some(hash) = self.hashes.get(&number) {
             return Ok(*hash);
         }
-        let age = self.unknown.checked_sub(number).unwrap_or_default();
+        let age = self.unknown.saturating_sub(number);
         if age == 0 || age >= HISTORY_SERVE_WINDOW as u64 {
             return Ok(B256::ZERO);
         }

@@ -578,7 +578,7 @@ fn a_script_ends_when_nobody_waits_or_it_grows_too_long() {
     };
     let always = |_| true;
     assert_eq!(ask(new(1 << 20, 1 << 20), &always).0.unwrap().len(), 2);
-    let ended = |script| ask(script, &always).0.unwrap_err();
+    let ended = |script: Script| ask(script, &always).0.unwrap_err();
     assert_eq!(ended(new(500, 1 << 20)), TraceError::TooLarge(500));
     // The first one takes all there is.
     assert_eq!(ended(new(1 << 20, 22_000)), TraceError::Gas(22_000));

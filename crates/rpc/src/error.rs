@@ -44,7 +44,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
-    Simulate(#[from] Refusal),
+    Simulate(Box<Refusal>),
     /// A transaction that was taken in is not final yet.
     #[error("the transaction is in the mempool but was not final within {0:?}", .waited)]
     NotFinalYet { hash: B256, waited: Duration },
@@ -61,6 +61,12 @@ pub(crate) enum Error {
     Timeout,
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Simulate(Box::new(refusal))
+    }
 }
 
 impl From<TraceError> for Error {

@@ -44,6 +44,7 @@ mod state_proof;
 mod subscription;
 mod trace;
 mod transaction;
+mod wallet;
 
 pub use method::METHODS;
 pub use server::{Config, Limits, ServeError, Server, serve};

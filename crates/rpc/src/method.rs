@@ -15,6 +15,7 @@ use crate::{
     simulate, state_proof,
     subscription::{self, Session},
     trace, transaction,
+    wallet::{self, Wallet},
 };
 use chain::Node;
 use futures::FutureExt as _;
@@ -26,6 +27,7 @@ pub(crate) struct Api {
     pub node: Node,
     pub network: Network,
     pub limits: Limits,
+    pub wallet: Wallet,
     pub filters: Filters,
     /// Messages being answered.
     pub requests: Semaphore,
@@ -36,8 +38,9 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(node: Node, network: Network, limits: Limits) -> Self {
+    pub(crate) fn new(node: Node, network: Network, wallet: Wallet, limits: Limits) -> Self {
         Self {
+            wallet,
             node,
             network,
             filters: Filters::new(limits.filters_max),
@@ -76,6 +79,10 @@ macro_rules! methods {
             $params: Params<'_>,
         ) -> Reply {
             match method {
+                // As if they were not in the table.
+                known if $api.wallet.is_empty() && wallet::METHODS.contains(&known) => {
+                    Err(absent(known))
+                }
                 $($name => $reply,)*
                 other => Err(absent(other)),
             }
@@ -102,7 +109,7 @@ methods! { |api, caller, params|
     "debug_traceCall" => debug::trace_call(api, params).boxed().await,
     "debug_traceTransaction" => debug::trace_transaction(api, params).boxed().await,
     "erigon_getHeaderByNumber" => otterscan::header(api, params).boxed().await,
-    "eth_accounts" => account::list(&params),
+    "eth_accounts" => account::list(api, &params),
     "eth_baseFee" => fee::base_fee(api, &params),
     "eth_blobBaseFee" => fee::blob_base_fee(&params),
     "eth_blockNumber" => block::number(api, &params),
@@ -143,11 +150,16 @@ methods! { |api, caller, params|
     "eth_newPendingTransactionFilter" => filter::new_pending(api, &params),
     "eth_sendRawTransaction" => transaction::send(api, params).boxed().await,
     "eth_sendRawTransactionSync" => transaction::send_and_wait(api, params).boxed().await,
+    "eth_sendTransaction" => wallet::send(api, params).boxed().await,
+    "eth_sign" => wallet::sign_message(api, params),
+    "eth_signTransaction" => wallet::sign_transaction(api, params).boxed().await,
+    "eth_signTypedData_v4" => wallet::sign_typed(api, params),
     "eth_simulateV1" => simulate::simulate(api, params).boxed().await,
     "eth_subscribe" => subscription::subscribe_eth(api, caller, params),
     "eth_syncing" => network::syncing(&params),
     "eth_uninstallFilter" => filter::uninstall(api, params),
     "eth_unsubscribe" => subscription::unsubscribe(caller, params),
+    "hardhat_metadata" => wallet::metadata(api, &params),
     "net_listening" => network::listening(&params),
     "net_peerCount" => network::peer_count(api, &params),
     "net_version" => network::version(api, &params),
@@ -163,7 +175,8 @@ methods! { |api, caller, params|
     "ots_searchTransactionsAfter" => otterscan::search_after(api, params).boxed().await,
     "ots_searchTransactionsBefore" => otterscan::search_before(api, params).boxed().await,
     "ots_traceTransaction" => otterscan::trace(api, params).boxed().await,
-    "rpc_modules" => network::modules(&params),
+    "personal_sign" => wallet::sign_personal(api, params),
+    "rpc_modules" => network::modules(api, &params),
     "trace_block" => trace::of_block(api, params).boxed().await,
     "trace_call" => trace::call(api, params).boxed().await,
     "trace_callMany" => trace::call_many(api, params).boxed().await,

@@ -4,6 +4,7 @@ use crate::{
     dispatch::{Reply, reply},
     method::{Api, METHODS},
     parameter::Params,
+    wallet,
 };
 use alloy_primitives::{B256, Bytes, FixedBytes, U64, keccak256};
 use chain::Node;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use types::SpecError;
 
 /// The software, as `web3_clientVersion` and `ashlar_getIdentity` name it.
-const CLIENT_VERSION: &str = concat!("ashlar/", env!("CARGO_PKG_VERSION"));
+pub(crate) const CLIENT_VERSION: &str = concat!("ashlar/", env!("CARGO_PKG_VERSION"));
 
 /// The network this node belongs to.
 #[derive(Debug)]
@@ -105,9 +106,11 @@ pub(crate) fn peer_count(api: &Api, params: &Params<'_>) -> Reply {
 }
 
 /// `rpc_modules`: the first parts of the names of all methods served.
-pub(crate) fn modules(params: &Params<'_>) -> Reply {
+pub(crate) fn modules(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
-    let names = METHODS.iter().filter_map(|name| name.split_once('_'));
+    let served = |name: &&&str| !api.wallet.is_empty() || !wallet::METHODS.contains(name);
+    let served = METHODS.iter().filter(served);
+    let names = served.filter_map(|name| name.split_once('_'));
     let modules: BTreeMap<_, _> = names.map(|(module, _)| (module, "1.0")).collect();
     reply(&modules)
 }

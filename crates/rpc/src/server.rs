@@ -6,7 +6,9 @@ use crate::{
     method::{Api, Caller},
     network::Network,
     socket,
+    wallet::Wallet,
 };
+use alloy_signer_local::PrivateKeySigner;
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
@@ -52,6 +54,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How much clients may take up.
     pub limits: Limits,
+    /// Keys with which the node signs for whoever asks, if its network is one for development; on any other they are not
+    /// used.
+    pub dev_keys: Vec<PrivateKeySigner>,
 }
 
 impl Config {
@@ -60,6 +65,7 @@ impl Config {
         Self {
             listen,
             limits: Limits::default(),
+            dev_keys: Vec::new(),
         }
     }
 }
@@ -147,6 +153,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    dev_keys: Vec<PrivateKeySigner>,
 }
 
 /// Takes the port and serves until `shutdown`.
@@ -170,6 +177,7 @@ impl Server {
         let Config {
             listen: address,
             limits,
+            dev_keys,
         } = config;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServeError::PortInUse(address),
@@ -181,6 +189,7 @@ impl Server {
             listener,
             address,
             limits,
+            dev_keys,
         })
     }
 
@@ -202,14 +211,16 @@ impl Server {
             listener,
             address,
             limits,
+            dev_keys,
         } = self;
         let network = Network::new(&node)?;
+        let wallet = Wallet::new(node.spec(), dev_keys);
         let (stopper, stop) = watch::channel(false);
         let router = Router::new()
             .route("/", post(call).get(open).options(preflight))
             .fallback(async || (StatusCode::NOT_FOUND, "JSON-RPC is at /\n"))
             .with_state(Served {
-                api: Arc::new(Api::new(node, network, limits)),
+                api: Arc::new(Api::new(node, network, wallet, limits)),
                 stop: stop.clone(),
             });
         let places = Arc::new(Semaphore::new(limits.connections_max));

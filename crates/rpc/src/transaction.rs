@@ -152,7 +152,8 @@ pub(crate) async fn send_and_wait(api: &Api, mut params: Params<'_>) -> Reply {
     reply(&receipt::in_block(&block, index))
 }
 
-async fn submit(node: &Node, raw: Bytes) -> Result<B256, Error> {
+/// Takes a raw transaction in.
+pub(crate) async fn submit(node: &Node, raw: Bytes) -> Result<B256, Error> {
     // EIP-2718: a first byte below 0x80 is a type. Said in the words clients look for.
     if raw
         .first()

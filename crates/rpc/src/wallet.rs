@@ -111,7 +111,8 @@ pub(crate) fn sign_typed(api: &Api, mut params: Params<'_>) -> Reply {
     let invalid = |error: String| Error::InvalidParams(format!("invalid argument 1: {error}"));
     // Some clients send it as a text.
     let mut json = serde_json::Deserializer::from_str(data.get());
-    let data: TypedData = TypedData::deserialize(&mut json).map_err(|error| invalid(error.to_string()))?;
+    let data: TypedData =
+        TypedData::deserialize(&mut json).map_err(|error| invalid(error.to_string()))?;
     let hash = data
         .eip712_signing_hash()
         .map_err(|error| invalid(error.to_string()))?;

@@ -22,3 +22,4 @@ mod state_proof;
 mod subscription;
 mod trace;
 mod transaction;
+mod wallet;

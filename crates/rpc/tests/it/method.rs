@@ -16,7 +16,7 @@ fn documented() -> BTreeSet<&'static str> {
 async fn what_is_served_is_documented() {
     let served: BTreeSet<&str> = rpc::METHODS.iter().copied().collect();
     assert_eq!(served, documented());
-    let node = Node::start().await;
+    let node = Node::start_dev(true).await;
     let modules = node.call("rpc_modules", json!([])).await;
     let modules: BTreeSet<&str> = modules
         .as_object()

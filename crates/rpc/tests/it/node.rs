@@ -76,10 +76,25 @@ impl Node {
         Self::start_as(false, limits, fees).await
     }
 
+    /// A node that is given the keys of the first two users, on a network for development or not.
+    pub async fn start_dev(dev: bool) -> Self {
+        let keys = [1, 2].map(|index| User::new(index).0).to_vec();
+        Self::start_on(false, Limits::default(), (Fees::Free, dev), keys).await
+    }
+
     async fn start_as(archive: bool, limits: Limits, fees: Fees) -> Self {
+        Self::start_on(archive, limits, (fees, true), Vec::new()).await
+    }
+
+    async fn start_on(
+        archive: bool,
+        limits: Limits,
+        (fees, dev): (Fees, bool),
+        dev_keys: Vec<PrivateKeySigner>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let storage = folder.path().to_owned();
-        let (key, share, spec) = constitution(fees);
+        let (key, share, spec) = constitution(fees, dev);
         let spec = Arc::new(spec);
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
@@ -93,7 +108,12 @@ impl Node {
                     .with_worker_threads(2);
                 runtime::Runner::new(config).start(|context| async move {
                     let listen = (Ipv4Addr::LOCALHOST, 0).into();
-                    let server = Server::bind(Config { listen, limits }).await.unwrap();
+                    let config = Config {
+                        listen,
+                        limits,
+                        dev_keys,
+                    };
+                    let server = Server::bind(config).await.unwrap();
                     let stopper = context.child("stop");
                     let (_consensus, node) =
                         Box::pin(validator(context, chain_spec, key, share, archive)).await;
@@ -322,7 +342,7 @@ pub fn transfer(nonce: u64) -> TxEip1559 {
     }
 }
 
-fn constitution(fees: Fees) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
+fn constitution(fees: Fees, dev: bool) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
     let mut rng = rand::rng();
     let key = ed25519::PrivateKey::random(&mut rng);
     let players = [key.public_key()].into_iter().try_collect().unwrap();
@@ -358,7 +378,7 @@ fn constitution(fees: Fees) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
         name: "test".to_owned(),
         chain_id: CHAIN_ID,
         fork: Fork::Osaka,
-        dev: true,
+        dev,
         time_ms: 1_700_000_000_123,
         fees,
         limits: types::Limits {

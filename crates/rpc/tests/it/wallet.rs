@@ -21,7 +21,10 @@ async fn a_development_network_signs() {
         }
         tokio::task::yield_now().await;
     };
-    assert_eq!((&receipt["status"], &receipt["gasUsed"]), (&json!("0x1"), &json!("0x5208")));
+    assert_eq!(
+        (&receipt["status"], &receipt["gasUsed"]),
+        (&json!("0x1"), &json!("0x5208"))
+    );
     let raw = node.call("eth_signTransaction", json!([request])).await;
     node.call("eth_sendRawTransactionSync", json!([raw])).await;
 
@@ -34,7 +37,9 @@ async fn a_development_network_signs() {
     let hello = "0x68656c6c6f";
     let signed = node.call("eth_sign", json!([user.address(), hello])).await;
     assert_eq!(signer(signed, hash), user.address());
-    let signed = node.call("personal_sign", json!([hello, other.address(), ""])).await;
+    let signed = node
+        .call("personal_sign", json!([hello, other.address(), ""]))
+        .await;
     assert_eq!(signer(signed, hash), other.address());
     // The example of EIP-712, whose digest is known.
     let typed = json!({
@@ -67,13 +72,18 @@ async fn a_development_network_signs() {
     }
     let metadata = node.call("hardhat_metadata", json!([])).await;
     assert_eq!(metadata["chainId"], CHAIN_ID);
-    let genesis = node.call("eth_getBlockByNumber", json!(["0x0", false])).await;
+    let genesis = node
+        .call("eth_getBlockByNumber", json!(["0x0", false]))
+        .await;
     assert_eq!(metadata["instanceId"], genesis["hash"]);
     assert_eq!(node.call("rpc_modules", json!([])).await["hardhat"], "1.0");
 
     let stranger = User::new(7).address();
     for (method, params) in [
-        ("eth_sendTransaction", json!([{"from": stranger, "to": stranger}])),
+        (
+            "eth_sendTransaction",
+            json!([{"from": stranger, "to": stranger}]),
+        ),
         ("eth_sign", json!([stranger, "0x"])),
         ("personal_sign", json!(["0x", stranger])),
     ] {
@@ -90,7 +100,13 @@ async fn another_network_never_signs() {
     let node = Node::start_dev(false).await;
     let user = User::new(1);
     assert_eq!(node.call("eth_accounts", json!([])).await, json!([]));
-    for method in ["eth_sendTransaction", "eth_sign", "eth_signTransaction", "eth_signTypedData_v4", "personal_sign"] {
+    for method in [
+        "eth_sendTransaction",
+        "eth_sign",
+        "eth_signTransaction",
+        "eth_signTypedData_v4",
+        "personal_sign",
+    ] {
         assert_eq!(
             node.error(method, json!([{"from": user.address()}])).await,
             format!(
@@ -104,7 +120,10 @@ async fn another_network_never_signs() {
         "-32601: the method hardhat_metadata does not exist/is not available"
     );
     let modules = node.call("rpc_modules", json!([])).await;
-    assert_eq!((modules.get("hardhat"), modules.get("personal")), (None, None));
+    assert_eq!(
+        (modules.get("hardhat"), modules.get("personal")),
+        (None, None)
+    );
     // What is sent there was signed elsewhere.
     let receipt = node.send(&user, TxKind::Call(user.address()), vec![]).await;
     assert_eq!(receipt["status"], "0x1");
