@@ -4,9 +4,11 @@ use crate::{
     alias::Runtime,
     history::archive::{self, Past},
 };
+use alloy_primitives::B256;
+use commonware_glue::stateful::db::ReadGuard;
 use evm::{Executor, Progress, View, ViewError, prefetch_keys};
 use futures::FutureExt as _;
-use state::{SharedDatabase, StateError, StateRead};
+use state::{Database, SharedDatabase, StateError, StateRead};
 use std::{sync::Arc, task::Poll};
 use types::{StateKey, StateValue, Transaction};
 
@@ -64,6 +66,39 @@ impl<R: StateRead> StateRead for PastState<'_, R> {
             Past::Unchanged => now,
         });
         Ok(values.collect())
+    }
+}
+
+/// The state after a block: read where it is applied, if and as long as it is the last, else from the archive. It is locked
+/// for each read only: however long a question takes, blocks become final meanwhile.
+pub struct BlockState<'a, E: Runtime> {
+    /// As it is in the archive.
+    pub past: PastState<'a, Now<'a, E>>,
+    /// The root in the block's header.
+    pub root: B256,
+}
+
+impl<E: Runtime> StateRead for BlockState<'_, E> {
+    async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
+        if let Some(applied) = self.applied().await {
+            return applied.read(key).await;
+        }
+        self.past.read(key).await
+    }
+
+    async fn read_many(&self, keys: &[StateKey]) -> Result<Vec<StateValue>, StateError> {
+        if let Some(applied) = self.applied().await {
+            return applied.read_many(keys).await;
+        }
+        self.past.read_many(keys).await
+    }
+}
+
+impl<E: Runtime> BlockState<'_, E> {
+    /// The database, if it still holds this state. Roots are of the log of all changes: none comes twice.
+    async fn applied(&self) -> Option<ReadGuard<'_, Database<E>>> {
+        let applied = self.past.now.0.read().await;
+        (applied.root().as_ref() == self.root.as_slice()).then_some(applied)
     }
 }
 

@@ -8,7 +8,6 @@
 //! our chain refuses, and `BLOCKHASH` is answered from a list instead of the state.
 
 use crate::{
-    CallProgress,
     admission::intrinsic_gas,
     executor::{Executor, Outcome, Policy, Rules},
     overlay::{CodeCache, Overlay, Session, View, ViewError},
@@ -162,19 +161,18 @@ impl Executor {
     /// one's cost, outside the block's gas.
     ///
     /// # Errors
-    /// [`ViewError::Database`] when the state database failed.
+    /// [`ViewError::Missing`] names a value to supply before this is done again; [`ViewError::Database`] when the state
+    /// database failed.
     pub fn system_call(
         &mut self,
         contract: Address,
         input: Bytes,
         view: &impl View,
-    ) -> Result<CallProgress<SystemCall>, ViewError> {
-        let has_code = match self.overlay.account(view, contract) {
-            Ok(account) => account.is_some_and(|account| account.code_hash != KECCAK256_EMPTY),
-            Err(fault) => return suspended(fault),
-        };
+    ) -> Result<SystemCall, ViewError> {
+        let account = self.overlay.account(view, contract)?;
+        let has_code = account.is_some_and(|account| account.code_hash != KECCAK256_EMPTY);
         if !has_code {
-            return Ok(CallProgress::Done(SystemCall::NoCode));
+            return Ok(SystemCall::NoCode);
         }
         let called = Context::mainnet()
             .with_db(Session {
@@ -188,16 +186,14 @@ impl Executor {
         match called {
             Ok(called) => match called.result {
                 ExecutionResult::Success { output, .. } => {
-                    if let Err(fault) = self.overlay.commit(view, called.state) {
-                        return suspended(fault);
-                    }
-                    Ok(CallProgress::Done(SystemCall::Returned(output.into_data())))
+                    self.overlay.commit(view, called.state)?;
+                    Ok(SystemCall::Returned(output.into_data()))
                 }
                 ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
-                    Ok(CallProgress::Done(SystemCall::Failed))
+                    Ok(SystemCall::Failed)
                 }
             },
-            Err(EVMError::Database(fault)) => suspended(fault),
+            Err(EVMError::Database(fault)) => Err(fault),
             Err(other) => Err(ViewError::Database(format!("system call: {other}"))),
         }
     }
@@ -205,17 +201,15 @@ impl Executor {
     /// Adds wei to an account out of nothing: rewards, withdrawals. Zero wei create no account.
     ///
     /// # Errors
-    /// [`ViewError::Database`] when the state database failed.
+    /// [`ViewError::Missing`] names a value to supply before this is done again; [`ViewError::Database`] when the state
+    /// database failed.
     pub fn credit(
         &mut self,
         address: Address,
         wei: U256,
         view: &impl View,
-    ) -> Result<CallProgress<()>, ViewError> {
-        let account = match self.overlay.account(view, address) {
-            Ok(account) => account,
-            Err(fault) => return suspended(fault),
-        };
+    ) -> Result<(), ViewError> {
+        let account = self.overlay.account(view, address)?;
         if !wei.is_zero() {
             let account = account.unwrap_or_default();
             self.overlay.write(
@@ -226,27 +220,17 @@ impl Executor {
                 }),
             );
         }
-        Ok(CallProgress::Done(()))
+        Ok(())
     }
 
     /// Moves all an account has to another, and leaves both there (the DAO fork).
     ///
     /// # Errors
-    /// [`ViewError::Database`] when the state database failed.
-    pub fn drain(
-        &mut self,
-        from: Address,
-        to: Address,
-        view: &impl View,
-    ) -> Result<CallProgress<()>, ViewError> {
-        let both = self
-            .overlay
-            .account(view, from)
-            .and_then(|from| Ok((from, self.overlay.account(view, to)?)));
-        let (drained, filled) = match both {
-            Ok((drained, filled)) => (drained.unwrap_or_default(), filled.unwrap_or_default()),
-            Err(fault) => return suspended(fault),
-        };
+    /// [`ViewError::Missing`] names a value to supply before this is done again; [`ViewError::Database`] when the state
+    /// database failed.
+    pub fn drain(&mut self, from: Address, to: Address, view: &impl View) -> Result<(), ViewError> {
+        let drained = self.overlay.account(view, from)?.unwrap_or_default();
+        let filled = self.overlay.account(view, to)?.unwrap_or_default();
         for (address, balance, account) in [
             (from, U256::ZERO, drained),
             (to, filled.balance.saturating_add(drained.balance), filled),
@@ -256,7 +240,7 @@ impl Executor {
                 StateValue::Account(Account { balance, ..account }),
             );
         }
-        Ok(CallProgress::Done(()))
+        Ok(())
     }
 
     /// The receipts so far.
@@ -278,13 +262,6 @@ impl Executor {
     pub fn finish_ethereum(self) -> (Outcome, BTreeSet<Address>) {
         let wiped = self.overlay.legacy().map(|legacy| legacy.wiped.clone());
         (self.finish(), wiped.unwrap_or_default())
-    }
-}
-
-fn suspended<T>(fault: ViewError) -> Result<CallProgress<T>, ViewError> {
-    match fault {
-        ViewError::Missing(key) => Ok(CallProgress::Suspended(key)),
-        other => Err(other),
     }
 }
 

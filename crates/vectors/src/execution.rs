@@ -17,7 +17,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use evm::{
-    CallProgress, CodeCache, Executor, Outcome, Policy, Progress, ViewError,
+    CodeCache, Executor, Outcome, Policy, Progress, ViewError,
     ethereum::{Blobs, Environment, SystemCall},
 };
 use std::collections::BTreeMap;
@@ -228,12 +228,12 @@ impl Run<'_> {
 
     fn until_done<T>(
         &mut self,
-        step: impl Fn(&mut Executor, &Parent<'_>) -> Result<CallProgress<T>, ViewError>,
+        step: impl Fn(&mut Executor, &Parent<'_>) -> Result<T, ViewError>,
     ) -> Result<T, Refusal> {
         loop {
-            match step(&mut self.executor, &self.view).map_err(database)? {
-                CallProgress::Done(value) => return Ok(value),
-                CallProgress::Suspended(key) => self.supply(key),
+            match step(&mut self.executor, &self.view) {
+                Err(ViewError::Missing(key)) => self.supply(key),
+                done => return done.map_err(database),
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::NodeError;
 use crate::{
     alias::{Marshal, Runtime},
-    execution::{self, Asked, Now, PastState},
+    execution::{self, Asked, BlockState, Now, PastState},
     feed::Feed,
     history::archive,
     rules,
@@ -198,30 +198,33 @@ impl Answerer {
         posed: Box<dyn Posed>,
         interrupt: Interrupt,
     ) {
-        let (block, past) = match at {
-            None => (Arc::clone(&self.feed.latest().block), None),
-            Some(height) => {
-                let block = self.past_block(height).await;
-                match block.and_then(|block| Ok((block, self.past(height, Now(database))?))) {
-                    Ok((block, past)) => (block, Some(past)),
-                    Err(error) => return posed.refuse(error),
-                }
-            }
+        let block = match at {
+            None => Ok(Arc::clone(&self.feed.latest().block)),
+            Some(height) => self.past_block(height).await,
         };
+        let block = match block {
+            Ok(block) => block,
+            Err(error) => return posed.refuse(error),
+        };
+        let root = block.header().state_root;
+        let past = self.past(block.number(), Now(database));
         let mut begun = posed.begin(Ground {
             spec: Arc::clone(&self.spec),
             block,
             codes: self.codes.clone(),
             interrupt,
         });
-        let result = match past {
-            Some(past) => execution::answer(&mut *begun, &past).await,
-            None => {
-                let guard = database.read().await;
-                execution::answer(&mut *begun, &*guard).await
-            }
+        let result = match (at, past) {
+            (_, Ok(past)) => execution::answer(&mut *begun, &BlockState { past, root })
+                .await
+                .map_err(NodeError::from),
+            // Without an archive this state is gone with the next block, which has to wait.
+            (None, Err(_)) => execution::answer(&mut *begun, &*database.read().await)
+                .await
+                .map_err(NodeError::from),
+            (Some(_), Err(error)) => Err(error),
         };
-        begun.end(result.map_err(NodeError::from));
+        begun.end(result);
     }
 
     /// The final block at a past height.
