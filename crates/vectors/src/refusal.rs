@@ -84,7 +84,7 @@ impl Refusal {
     pub(crate) fn is(&self, expected: &str) -> bool {
         expected.split('|').any(|name| {
             let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
-            let known = NAMES.iter().any(|known| *known == name);
+            let known = NAMES.contains(&name);
             !known || self.names().contains(&name)
         })
     }
