@@ -3,7 +3,7 @@ use crate::{
     Interrupt, Invalid, Outcome, Perform, Policy, Progress, Question, Script, ScriptLimits,
     Simulation, Trace, TraceError, Tracer, View, ViewError, prefetch_keys,
 };
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
 use alloy_rpc_types_trace::{
@@ -584,4 +584,37 @@ fn a_script_ends_when_nobody_waits_or_it_grows_too_long() {
     assert_eq!(ended(new(1 << 20, 22_000)), TraceError::Gas(22_000));
     interrupt.set();
     assert_eq!(ended(new(1 << 20, 1 << 20)), TraceError::Interrupted);
+}
+
+#[test]
+fn a_blob_transaction_is_refused_however_it_was_decoded() {
+    let unsigned = TxEip4844 {
+        chain_id: CHAIN_ID,
+        gas_limit: 200_000,
+        to: COUNTER,
+        blob_versioned_hashes: vec![B256::repeat_byte(1)],
+        max_fee_per_blob_gas: 1,
+        ..TxEip4844::default()
+    };
+    let signature = users()[0]
+        .sign_hash_sync(&unsigned.signature_hash())
+        .unwrap();
+    let raw: Bytes = TxEnvelope::from(unsigned.into_signed(signature))
+        .encoded_2718()
+        .into();
+    assert!(Transaction::recover(raw.clone(), CHAIN_ID).is_err());
+    let foreign = Transaction::recover_foreign(raw, false).unwrap();
+    let sender = Account {
+        balance: U256::MAX,
+        ..Account::default()
+    };
+    assert!(environment(1).admit(&foreign, &sender).is_err());
+    let state = world();
+    let parent = Parent::new(&state, &|_| true);
+    let mut executor = Executor::new(environment(1), Policy::Reject, CodeCache::default());
+    let progress = executor.run(&[foreign], &parent).unwrap();
+    assert!(
+        matches!(progress, Progress::Invalid { index: 0, .. }),
+        "{progress:?}"
+    );
 }

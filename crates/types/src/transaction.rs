@@ -11,7 +11,8 @@ pub const MAX_TRANSACTION_BYTES: usize = 128 * 1024;
 
 /// A transaction whose bytes were decoded and whose signer was recovered.
 ///
-/// There is no other way to make one, so whoever holds it need not check a signature again.
+/// There is no other way to make one, so whoever holds it need not check a signature again. That it
+/// is one of our chain is known of [`recover`](Self::recover) only.
 /// Nonce, balance and gas are *not* checked: they depend on the state it meets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {

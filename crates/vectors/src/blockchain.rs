@@ -86,7 +86,16 @@ pub(crate) fn run(
         .collect())
 }
 
+/// Vectors for forks to come were written while their rules changed.
+const DRAFT: &str = "a draft of Prague: its genesis has no requestsHash (EIP-7685)";
+
 fn verdict(vector: &Vector) -> Verdict {
+    let draft = vector.network == "Prague"
+        && Body::decode(&vector.genesis_rlp)
+            .is_ok_and(|genesis| genesis.header.requests_hash.is_none());
+    if draft {
+        return Verdict::Excluded(DRAFT);
+    }
     match replay(vector) {
         Ok(()) => Verdict::Passed,
         Err(reason) => Verdict::Failed(reason),

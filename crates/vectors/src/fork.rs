@@ -83,7 +83,7 @@ impl Fork {
             Self::TangerineWhistle => SpecId::TANGERINE,
             Self::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
             Self::Byzantium => SpecId::BYZANTIUM,
-            // Constantinople alone never ran on a public chain with value; see `exclusion`.
+            // Constantinople alone never came into force on Ethereum; see `exclusion`.
             Self::Constantinople | Self::Petersburg => SpecId::PETERSBURG,
             Self::Istanbul | Self::MuirGlacier => SpecId::ISTANBUL,
             Self::Berlin => SpecId::BERLIN,

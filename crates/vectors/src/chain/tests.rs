@@ -281,49 +281,49 @@ fn one_block(name: &'static str) -> Value {
     let mut wrong =
         |expected: &str, tamper: fn(&mut Draft)| builder.tampered(&good, expected, tamper);
     wrong("UNKNOWN_PARENT", |b| {
-        b.header.parent_hash = B256::repeat_byte(9)
+        b.header.parent_hash = B256::repeat_byte(9);
     });
     wrong("INVALID_BLOCK_NUMBER", |b| b.header.number += 1);
     wrong("INVALID_BLOCK_TIMESTAMP_OLDER_THAN_PARENT", |b| {
-        b.header.timestamp = 0
+        b.header.timestamp = 0;
     });
     wrong("INVALID_GASLIMIT", |b| b.header.gas_limit += 9765);
     wrong("GAS_USED_OVERFLOW", |b| {
-        b.header.gas_used = b.header.gas_limit + 1
+        b.header.gas_used = b.header.gas_limit + 1;
     });
     wrong("EXTRA_DATA_TOO_BIG", |b| {
-        b.header.extra_data = vec![0; 33].into()
+        b.header.extra_data = vec![0; 33].into();
     });
     wrong("INVALID_DIFFICULTY", |b| b.header.difficulty += U256::ONE);
     wrong("INVALID_GAS_USED", |b| b.header.gas_used -= 1);
     wrong("INVALID_RECEIPTS_ROOT", |b| {
-        b.header.receipts_root = B256::ZERO
+        b.header.receipts_root = B256::ZERO;
     });
     wrong("INVALID_STATE_ROOT", |b| b.header.state_root = B256::ZERO);
     wrong("INVALID_LOG_BLOOM", |b| b.header.logs_bloom = Bloom::ZERO);
     wrong("INVALID_TRANSACTIONS_ROOT", |b| {
-        b.header.transactions_root = B256::ZERO
+        b.header.transactions_root = B256::ZERO;
     });
     wrong("NONCE_MISMATCH_TOO_HIGH", |b| {
-        b.transactions = vec![b.transactions[1].clone()]
+        b.transactions = vec![b.transactions[1].clone()];
     });
     wrong("NONCE_MISMATCH_TOO_LOW", |b| {
-        b.transactions.push(b.transactions[0].clone())
+        b.transactions.push(b.transactions[0].clone());
     });
     wrong("RLP_STRUCTURES_ENCODING", |b| {
-        b.transactions[0] = Bytes::from_static(&[0x80])
+        b.transactions[0] = Bytes::from_static(&[0x80]);
     });
     if fork >= Fork::London {
         wrong("INVALID_BASEFEE_PER_GAS", |b| {
-            b.header.base_fee_per_gas = Some(1)
+            b.header.base_fee_per_gas = Some(1);
         });
     }
     if fork >= Fork::Paris {
         wrong("INCORRECT_BLOCK_FORMAT", |b| {
-            b.header.nonce = B64::with_last_byte(1)
+            b.header.nonce = B64::with_last_byte(1);
         });
         wrong("IMPORT_IMPOSSIBLE_UNCLES_OVER_PARIS", |b| {
-            b.uncles.push(b.header.clone())
+            b.uncles.push(b.header.clone());
         });
     } else {
         wrong("INVALID_UNCLES_HASH", |b| b.header.ommers_hash = B256::ZERO);
@@ -331,23 +331,23 @@ fn one_block(name: &'static str) -> Value {
     }
     if fork >= Fork::Shanghai {
         wrong("INVALID_WITHDRAWALS_ROOT", |b| {
-            b.withdrawals.as_mut().unwrap()[0].index = 1
+            b.withdrawals.as_mut().unwrap()[0].index = 1;
         });
     }
     if fork >= Fork::Cancun {
         wrong("INCORRECT_EXCESS_BLOB_GAS", |b| {
-            b.header.excess_blob_gas = Some(131_072)
+            b.header.excess_blob_gas = Some(131_072);
         });
         wrong("INCORRECT_BLOB_GAS_USED", |b| {
-            b.header.blob_gas_used = Some(131_072)
+            b.header.blob_gas_used = Some(131_072);
         });
         wrong("BLOB_GAS_USED_ABOVE_LIMIT", |b| {
-            b.header.blob_gas_used = Some(22 * 131_072)
+            b.header.blob_gas_used = Some(22 * 131_072);
         });
     }
     if fork >= Fork::Prague {
         wrong("INVALID_REQUESTS", |b| {
-            b.header.requests_hash = Some(B256::ZERO)
+            b.header.requests_hash = Some(B256::ZERO);
         });
     }
     builder.accept(&good);
