@@ -180,10 +180,14 @@ pub async fn execute<R: StateRead>(
 ///
 /// # Errors
 /// As [`execute`].
-pub async fn answer<R: StateRead>(asked: &mut dyn Asked, state: &R) -> Result<(), StateError> {
+pub async fn answer<R: StateRead>(
+    asked: &mut dyn Asked,
+    state: &R,
+) -> Result<Answered, StateError> {
     loop {
         match asked.run(&Polled(state)) {
-            Ok(true) => return Ok(()),
+            Ok(true) => return Ok(Answered::Done),
+            Err(ViewError::Exhausted) => return Ok(Answered::Exhausted),
             Ok(false) => pause().await,
             Err(ViewError::Missing(key)) => {
                 let value = state.read(key).await?;
@@ -192,6 +196,15 @@ pub async fn answer<R: StateRead>(asked: &mut dyn Asked, state: &R) -> Result<()
             Err(error) => return Err(fault(error)),
         }
     }
+}
+
+/// How work on a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It has its answer.
+    Done,
+    /// It takes more than a short question may.
+    Exhausted,
 }
 
 /// A [`evm::Question`] without its type, which keeps its answer to itself.

@@ -34,5 +34,5 @@ pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start}
 pub use feed::Finalized;
 pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;
-pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState};
+pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState, Turn};
 pub use state::Entry as StateEntry;

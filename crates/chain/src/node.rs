@@ -3,7 +3,7 @@
 mod question;
 mod world;
 
-pub use question::Ground;
+pub use question::{Ground, Turn};
 pub use world::ProvedState;
 
 use self::question::{Answerer, Query};
@@ -43,6 +43,9 @@ pub enum NodeError {
     /// The state database failed.
     #[error("{0}")]
     State(String),
+    /// The question takes more than a short turn.
+    #[error("too much to compute in a short turn")]
+    Exhausted,
     /// This node does not have states so old.
     #[error(
         "historical state of block {asked} is not available: this node keeps {}",

@@ -34,6 +34,7 @@ mod meter;
 mod overlay;
 mod overrides;
 mod precompiles;
+mod quantum;
 mod question;
 mod simulate;
 mod simulation;
@@ -50,6 +51,7 @@ pub use executor::{Executor, Outcome, Policy, Progress, prefetch_keys};
 pub use overlay::{CodeCache, Overlay, View, ViewError};
 pub use overrides::{AccountChange, BlockChange, OverrideError, Overrides, StorageChange};
 pub use precompiles::precompile_addresses;
+pub use quantum::Quantum;
 pub use question::{Interrupt, Question};
 pub use simulate::{
     BlockPlan, CallPlan, Plan, Simulate, SimulateError, SimulatedBlock, SimulatedCall,

@@ -35,9 +35,12 @@ pub enum ViewError {
     /// Not at hand: fetch the key, supply it, run again.
     #[error("{0:?} is not at hand")]
     Missing(StateKey),
-    /// The branch being read lost to another: the result is of no use to anyone.
+    /// The branch being read lost to another, or nobody waits any more: the result is of no use to anyone.
     #[error("the branch being read was abandoned")]
     Abandoned,
+    /// More was computed than a short question may: it can be put again without that bound.
+    #[error("too much to compute at one go")]
+    Exhausted,
     /// The database failed or holds what it must not. The node must stop.
     #[error("state database: {0}")]
     Database(String),

@@ -52,11 +52,16 @@ impl Interrupt {
 
 /// Ends an execution as if the machine had failed: no contract can catch it.
 pub(crate) fn stop(interpreter: &mut Interpreter, context: &mut impl ContextTr) {
-    if context.error().is_ok() {
-        *context.error() = Err(ContextError::Custom("stopped".to_owned()));
-    }
+    fail(context);
     // A call or a return that was about to happen must not.
     interpreter.bytecode.action().take();
     interpreter.bytecode.reset_action();
     interpreter.halt_fatal();
+}
+
+/// Lets the machine fail, if it has not yet.
+pub(crate) fn fail(context: &mut impl ContextTr) {
+    if context.error().is_ok() {
+        *context.error() = Err(ContextError::Custom("stopped".to_owned()));
+    }
 }

@@ -6,13 +6,13 @@ use crate::{
     overlay::{CodeCache, Overlay, Session, View, ViewError, history_slot},
     overrides::{BlockChange, Overrides, StorageChange, code_hash},
     precompiles::{Routed, Routes},
+    quantum::Quantum,
     transaction::{Invalid, tx_env},
 };
 use alloy_eips::eip2935::HISTORY_SERVE_WINDOW;
 use alloy_primitives::{Address, B256, U256};
 use revm::{
-    Context, Database, DatabaseRef, ExecuteEvm as _, InspectEvm as _, Inspector, MainBuilder as _,
-    MainContext as _,
+    Context, Database, DatabaseRef, InspectEvm as _, Inspector, MainBuilder as _, MainContext as _,
     bytecode::Bytecode,
     context::{BlockEnv, CfgEnv, Evm, TxEnv},
     context_interface::{
@@ -64,6 +64,7 @@ pub struct Simulation {
     hashes: BTreeMap<u64, B256>,
     /// The first number whose hash the state cannot hold.
     unknown: u64,
+    quantum: Quantum,
 }
 
 impl Simulation {
@@ -81,7 +82,14 @@ impl Simulation {
             replaced: BTreeSet::new(),
             routes: Routes::default(),
             hashes: hashes.into_iter().collect(),
+            quantum: Quantum::default(),
         }
+    }
+
+    /// Computes no more than this, traces apart, which have bounds of their own.
+    #[must_use]
+    pub fn within(self, quantum: Quantum) -> Self {
+        Self { quantum, ..self }
     }
 
     /// Begins a block with this environment on top: as [`crate::Executor`] does, its parent's hash is recorded (EIP-2935).
@@ -146,8 +154,13 @@ impl Simulation {
     ) -> Result<Result<ResultAndState, Invalid>, ViewError> {
         self.settle(view)?;
         let tx = message.tx_env(self.environment.chain_id);
-        let result = self.evm(message, &view, ()).transact(tx);
-        refused(result)
+        let mut quantum = std::mem::take(&mut self.quantum);
+        let result = self.evm(message, &view, &mut quantum).inspect_tx(tx);
+        self.quantum = quantum;
+        match self.quantum.ended() {
+            Some(ended) => Err(ended),
+            None => refused(result),
+        }
     }
 
     /// As [`Self::execute`], watched by an inspector.

@@ -24,10 +24,9 @@ pub(crate) async fn call(api: &Api, params: Params<'_>) -> Reply {
     } = Asked::read(&api.node, params).await?;
     let gas = gas(&request, api.limits.call_gas_max);
     let call = to_call(&api.node, request, gas)?;
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
     // A call runs in the block itself, an estimate in the next one.
-    let outcome = api.node.pose(at, move |ground| {
-        Perform::new(setting.on(ground.simulation()), call)
+    let outcome = api.ask(at, move |ground| {
+        Perform::new(setting.clone().on(ground.simulation()), call.clone())
     });
     match outcome.await? {
         CallOutcome::Success { output, .. } => reply(&output),
@@ -57,8 +56,7 @@ pub(crate) async fn estimated(
     let most = node.spec().limits.block_gas.min(MAX_TX_GAS_LIMIT_OSAKA);
     let gas = gas(&request, most);
     let call = to_call(node, request, gas)?;
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let estimated = node.pose(at, move |ground| {
+    let estimated = api.ask(at, move |ground| {
         let now = ground.next();
         let later = Environment {
             timestamp: now.timestamp.saturating_add(1),
@@ -66,7 +64,7 @@ pub(crate) async fn estimated(
         };
         let [now, later] =
             [now, later].map(|block| setting.clone().on(ground.simulation_in(block)));
-        Estimate::new(now, later, call)
+        Estimate::new(now, later, call.clone())
     });
     let estimated: Estimated = estimated.await?;
     estimated.map_err(|(gas, failed)| failure(failed, gas))
@@ -92,8 +90,8 @@ pub(crate) async fn create_access_list(api: &Api, params: Params<'_>) -> Reply {
     let gas = gas(&request, api.limits.call_gas_max);
     let call = to_call(&api.node, request, gas)?;
     let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let listed = api.node.pose(at, move |ground| {
-        CreateAccessList::new(setting.on(ground.simulation()), call)
+    let listed = api.ask(at, move |ground| {
+        CreateAccessList::new(setting.clone().on(ground.simulation()), call.clone())
     });
     let (access_list, outcome) = listed.await?;
     let error = match &outcome {

@@ -113,7 +113,8 @@ impl From<&Error> for ErrorObject {
             )
             | Error::NoFilter
             | Error::NoSubscriptionId => -32000,
-            Error::Timeout => -32002,
+            // It is put again where there is no such bound.
+            Error::Timeout | Error::Node(NodeError::Exhausted) => -32002,
             Error::ResponseTooLarge(_) => -32003,
             Error::Limit(_) => -32005,
         };

@@ -17,7 +17,8 @@ use crate::{
     trace, transaction,
     wallet::{self, Wallet},
 };
-use chain::Node;
+use chain::{Ground, Node, NodeError, Turn};
+use evm::Question;
 use futures::FutureExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, oneshot};
@@ -31,8 +32,10 @@ pub(crate) struct Api {
     pub filters: Filters,
     /// Messages being answered.
     pub requests: Semaphore,
-    /// Calls being simulated.
+    /// Calls being simulated, each for a short turn.
     pub calls: Semaphore,
+    /// Those that take longer, and all other work of that kind.
+    pub long_calls: Semaphore,
     /// When this node began to listen, in Unix seconds: its mempool knows nothing from before.
     pub started_s: u64,
 }
@@ -46,11 +49,48 @@ impl Api {
             filters: Filters::new(limits.filters_max),
             requests: Semaphore::new(limits.requests_max),
             calls: Semaphore::new(limits.calls_max),
+            long_calls: Semaphore::new(limits.long_calls_max),
             started_s: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             limits,
         }
+    }
+
+    /// Puts a question to the state: first for a short turn, so that it waits for nobody who asks for much; if that is not
+    /// enough, once more, without bound, among those that take long.
+    pub(crate) async fn ask<Q>(
+        &self,
+        at: Option<u64>,
+        make: impl Fn(Ground) -> Q + Clone + Send + 'static,
+    ) -> Result<Q::Answer, Error>
+    where
+        Q: Question<Answer: Send> + Send + 'static,
+    {
+        let permit = self.calls.acquire().await.map_err(|_| Error::Timeout)?;
+        let short = self.node.pose(at, Turn::Short, make.clone()).await;
+        drop(permit);
+        match short {
+            Err(NodeError::Exhausted) => self.ask_long(at, make).await,
+            done => Ok(done?),
+        }
+    }
+
+    /// Puts a question to the state that is likely to take long.
+    pub(crate) async fn ask_long<Q>(
+        &self,
+        at: Option<u64>,
+        make: impl FnOnce(Ground) -> Q + Send + 'static,
+    ) -> Result<Q::Answer, Error>
+    where
+        Q: Question<Answer: Send> + Send + 'static,
+    {
+        let _permit = self
+            .long_calls
+            .acquire()
+            .await
+            .map_err(|_| Error::Timeout)?;
+        Ok(self.node.pose(at, Turn::Long, make).await?)
     }
 }
 

@@ -277,8 +277,8 @@ async fn search(
     size: usize,
 ) -> Result<Found, Error> {
     let node = &api.node;
-    // Thousands of reads: no more of them at a time than of calls.
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
+    // Thousands of reads: no more of them at a time than of what takes long.
+    let _permit = api.long_calls.acquire().await.map_err(|_| Error::Timeout)?;
     let size = size.clamp(1, PAGE_MAX);
     let mut places = Vec::new();
     let mut looked = 0_u64;

@@ -42,8 +42,7 @@ pub(crate) async fn block(
     let acts = acts.collect();
     let environment = rules::environment_of(api.node.spec(), &block.block);
     let limits = limits(api);
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let traced = api.node.pose(at, move |ground| {
+    let traced = api.ask_long(at, move |ground| {
         let mut simulation = ground.simulation_in(environment.clone());
         simulation.begin(environment);
         Script::new(simulation, acts, limits, ground.interrupt)
@@ -81,8 +80,7 @@ pub(crate) async fn calls(
     });
     let acts = acts.collect();
     let limits = limits(api);
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let traced = api.node.pose(at, move |ground| {
+    let traced = api.ask_long(at, move |ground| {
         let simulation = setting.on(ground.simulation());
         Script::new(simulation, acts, limits, ground.interrupt)
     });
@@ -101,8 +99,7 @@ pub(crate) async fn raw(
         place: None,
     };
     let limits = limits(api);
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let traced = api.node.pose(None, move |ground| {
+    let traced = api.ask_long(None, move |ground| {
         let simulation = ground.simulation_in(ground.next());
         Script::new(simulation, vec![act], limits, ground.interrupt)
     });

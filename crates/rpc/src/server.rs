@@ -93,9 +93,11 @@ pub struct Limits {
     pub filters_max: usize,
     /// Subscriptions of one WebSocket.
     pub subscriptions_max: usize,
-    /// Calls simulated at a time. Each takes a processor; more than there are only slow each other, and
-    /// consensus, down.
+    /// Calls simulated at a time for a short turn, about a millisecond.
     pub calls_max: usize,
+    /// Calls, traces and simulated blocks that take longer, at a time. Each takes a processor as long as its gas lasts;
+    /// consensus and everybody else need the others.
+    pub long_calls_max: usize,
     /// Gas of one simulated call, or of all calls that one message simulates together.
     pub call_gas_max: u64,
     /// Bytes of JSON, more or less, after which a trace is given up while it is made.
@@ -106,6 +108,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let processors = available_parallelism().map_or(2, NonZeroUsize::get);
         Self {
             connections_max: 4_096,
             requests_max: 1_024,
@@ -117,7 +120,8 @@ impl Default for Limits {
             logs_max: 10_000,
             filters_max: 1_024,
             subscriptions_max: 128,
-            calls_max: available_parallelism().map_or(2, NonZeroUsize::get),
+            calls_max: processors,
+            long_calls_max: (processors / 2).max(1),
             call_gas_max: 50_000_000,
             trace_bytes_max: 32 << 20,
             trace_blocks_max: 100,

@@ -127,8 +127,7 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
         gas_max: api.limits.call_gas_max,
         bytes_max: api.limits.response_bytes_max,
     };
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let simulated = node.pose(at, move |ground| {
+    let simulated = api.ask_long(at, move |ground| {
         let (spec, interrupt) = (ground.spec.clone(), ground.interrupt.clone());
         Simulate::new(spec, parent, ground.simulation(), plan, interrupt)
     });

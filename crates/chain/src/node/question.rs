@@ -3,14 +3,14 @@
 use super::NodeError;
 use crate::{
     alias::{Marshal, Runtime},
-    execution::{self, Asked, BlockState, Now, PastState},
+    execution::{self, Answered, Asked, BlockState, Now, PastState},
     feed::Feed,
     history::archive,
     rules,
 };
 use commonware_macros::select;
 use commonware_utils::channel::oneshot;
-use evm::{CodeCache, Environment, Interrupt, Question, Simulation, View, ViewError};
+use evm::{CodeCache, Environment, Interrupt, Quantum, Question, Simulation, View, ViewError};
 use state::{SharedDatabase, StateRead};
 use std::sync::Arc;
 use types::{Block, ChainSpec, StateKey, StateValue};
@@ -29,6 +29,7 @@ pub(super) enum Query {
     /// What takes the EVM.
     Ask {
         at: Option<u64>,
+        turn: Turn,
         posed: Box<dyn Posed>,
         /// Set, and then closed, when nobody waits for the answer any more.
         interrupt: Interrupt,
@@ -43,6 +44,16 @@ impl Query {
     }
 }
 
+/// How long a question may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// About a millisecond of computing; then it ends with [`NodeError::Exhausted`]. It goes for calls: traces have bounds of
+    /// their own.
+    Short,
+    /// As long as its gas lasts and somebody waits.
+    Long,
+}
+
 /// What a question is made on.
 #[derive(Clone, Debug)]
 pub struct Ground {
@@ -54,6 +65,8 @@ pub struct Ground {
     pub codes: CodeCache,
     /// Set when nobody waits for the answer any more.
     pub interrupt: Interrupt,
+    /// How long it may take.
+    pub turn: Turn,
 }
 
 impl Ground {
@@ -64,7 +77,11 @@ impl Ground {
 
     /// A simulation in another block, on the same state.
     pub fn simulation_in(&self, environment: Environment) -> Simulation {
-        Simulation::new(environment, self.codes.clone())
+        let interrupt = self.interrupt.clone();
+        Simulation::new(environment, self.codes.clone()).within(match self.turn {
+            Turn::Short => Quantum::short(interrupt),
+            Turn::Long => Quantum::unbounded(interrupt),
+        })
     }
 
     /// The block that comes next, at the time of the one asked about.
@@ -177,13 +194,14 @@ impl Answerer {
             }
             Query::Ask {
                 at,
+                turn,
                 posed,
                 interrupt,
                 gone,
             } => {
                 // A question may want many reads: it ends when nobody waits for it any more.
                 select! {
-                    () = self.put(database, at, posed, interrupt) => {},
+                    () = self.put(database, at, turn, posed, interrupt) => {},
                     _ = gone => {},
                 }
             }
@@ -195,6 +213,7 @@ impl Answerer {
         &self,
         database: &SharedDatabase<E>,
         at: Option<u64>,
+        turn: Turn,
         posed: Box<dyn Posed>,
         interrupt: Interrupt,
     ) {
@@ -213,6 +232,7 @@ impl Answerer {
             block,
             codes: self.codes.clone(),
             interrupt,
+            turn,
         });
         let result = match (at, past) {
             (_, Ok(past)) => execution::answer(&mut *begun, &BlockState { past, root })
@@ -224,7 +244,11 @@ impl Answerer {
                 .map_err(NodeError::from),
             (Some(_), Err(error)) => Err(error),
         };
-        begun.end(result);
+        begun.end(match result {
+            Ok(Answered::Done) => Ok(()),
+            Ok(Answered::Exhausted) => Err(NodeError::Exhausted),
+            Err(error) => Err(error),
+        });
     }
 
     /// The final block at a past height.

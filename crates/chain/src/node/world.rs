@@ -2,7 +2,7 @@
 
 use super::{
     Ground, Node, NodeError,
-    question::{Maker, Query},
+    question::{Maker, Query, Turn},
 };
 use crate::{feed::Finalized, history::archive::ArchiveError};
 use alloy_primitives::{Address, Bytes, U256};
@@ -180,10 +180,11 @@ impl Node {
     /// turn comes, and given up when the future is dropped.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`]; [`NodeError::Exhausted`] if it takes more than a short turn.
     pub async fn pose<Q>(
         &self,
         at: Option<u64>,
+        turn: Turn,
         make: impl FnOnce(Ground) -> Q + Send + 'static,
     ) -> Result<Q::Answer, NodeError>
     where
@@ -197,6 +198,7 @@ impl Node {
         };
         self.ask(|reply| Query::Ask {
             at,
+            turn,
             posed: Box::new(Maker::<Q, _> { make, reply }),
             interrupt,
             gone,
