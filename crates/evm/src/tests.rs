@@ -585,3 +585,38 @@ fn a_script_ends_when_nobody_waits_or_it_grows_too_long() {
     interrupt.set();
     assert_eq!(ended(new(1 << 20, 1 << 20)), TraceError::Interrupted);
 }
+
+/// From ethereum/execution-apis, `eth_simulateV1/ethSimulate-simple`, as geth answers it.
+#[test]
+fn a_call_that_nobody_signed_has_geths_hash() {
+    let address = |first: u8| {
+        let mut address = Address::ZERO;
+        address.0[..1].fill(first);
+        address
+    };
+    for (from, to, gas, hash) in [
+        (
+            0xc0,
+            0xc1,
+            50_000_000,
+            "f1c5abb08809ef760f87aeabe7a87284c60797192dab6d2f0d26c27c9c038e9d",
+        ),
+        (
+            0xc1,
+            0xc2,
+            50_000_000 - 21_000,
+            "bc123d32ae457d4a444af60d1aef663c2f4a77c44a52bec0eef8ac81b53549cb",
+        ),
+    ] {
+        let call = Call {
+            from: address(from),
+            to: Some(address(to)),
+            value: U256::from(1_000),
+            gas,
+            tip: Some(0),
+            ..Call::default()
+        };
+        let transaction = call.unsigned(3_503_995_874_084_926);
+        assert_eq!(hex::encode(transaction.tx_hash()), hash);
+    }
+}
