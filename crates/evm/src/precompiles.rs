@@ -37,19 +37,23 @@ pub fn precompile_addresses(fork: Fork) -> BTreeSet<Address> {
 pub(crate) struct Routed {
     inner: EthPrecompiles,
     routes: Routes,
-    addresses: AddressSet,
+    /// Where they are, if not all in their places.
+    addresses: Option<AddressSet>,
 }
 
 impl Routed {
     pub(crate) fn new(spec: SpecId, routes: &Routes) -> Self {
         let inner = EthPrecompiles::new(spec);
-        let mut addresses = inner.warm_addresses().clone();
-        for (address, target) in &routes.0 {
-            match target {
-                Some(_) => addresses.insert(*address),
-                None => addresses.remove(address),
-            };
-        }
+        let addresses = (!routes.0.is_empty()).then(|| {
+            let mut addresses = inner.warm_addresses().clone();
+            for (address, target) in &routes.0 {
+                match target {
+                    Some(_) => addresses.insert(*address),
+                    None => addresses.remove(address),
+                };
+            }
+            addresses
+        });
         Self {
             inner,
             routes: routes.clone(),
@@ -82,6 +86,8 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for Routed {
     }
 
     fn warm_addresses(&self) -> &AddressSet {
-        &self.addresses
+        self.addresses
+            .as_ref()
+            .unwrap_or_else(|| self.inner.warm_addresses())
     }
 }

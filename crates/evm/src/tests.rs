@@ -1,7 +1,7 @@
 use crate::{
     Act, Action, Call, CallOutcome, CodeCache, CreateAccessList, Environment, Estimate, Executor,
-    Interrupt, Invalid, Outcome, Perform, Policy, Progress, Question, Script, ScriptLimits,
-    Simulation, Trace, TraceError, Tracer, View, ViewError, prefetch_keys,
+    Interrupt, Invalid, Outcome, Perform, Policy, Progress, Quantum, Question, Script,
+    ScriptLimits, Simulation, Trace, TraceError, Tracer, View, ViewError, prefetch_keys,
 };
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -616,5 +616,94 @@ fn a_blob_transaction_is_refused_however_it_was_decoded() {
     assert!(
         matches!(progress, Progress::Invalid { index: 0, .. }),
         "{progress:?}"
+    );
+}
+
+/// From ethereum/execution-apis, `eth_simulateV1/ethSimulate-simple`, as geth answers it.
+#[test]
+fn a_call_that_nobody_signed_has_geths_hash() {
+    let address = |first: u8| {
+        let mut address = Address::ZERO;
+        address.0[..1].fill(first);
+        address
+    };
+    for (from, to, gas, hash) in [
+        (
+            0xc0,
+            0xc1,
+            50_000_000,
+            "f1c5abb08809ef760f87aeabe7a87284c60797192dab6d2f0d26c27c9c038e9d",
+        ),
+        (
+            0xc1,
+            0xc2,
+            50_000_000 - 21_000,
+            "bc123d32ae457d4a444af60d1aef663c2f4a77c44a52bec0eef8ac81b53549cb",
+        ),
+    ] {
+        let call = Call {
+            from: address(from),
+            to: Some(address(to)),
+            value: U256::from(1_000),
+            gas,
+            tip: Some(0),
+            ..Call::default()
+        };
+        let transaction = call.unsigned(3_503_995_874_084_926);
+        assert_eq!(hex::encode(transaction.tx_hash()), hash);
+    }
+}
+
+/// Puts a call as often as values are missing.
+fn perform(call: Call, quantum: Quantum) -> Result<CallOutcome, ViewError> {
+    let state = world();
+    let parent = Parent::new(&state, &|_| true);
+    Perform::new(simulation().within(quantum), call)
+        .run(&parent)
+        .map(|answer| answer.unwrap())
+}
+
+#[test]
+fn a_short_turn_ends_what_computes_for_long() {
+    let new = |input: &'static [u8]| Call {
+        input: Bytes::from_static(input),
+        gas: 50_000_000,
+        ..Call::default()
+    };
+    let short = || Quantum::short(Interrupt::default());
+    // JUMPDEST PUSH0 JUMP
+    let endless = new(&hex!("5b5f56"));
+    assert_eq!(perform(endless.clone(), short()), Err(ViewError::Exhausted));
+    let unbounded = perform(endless.clone(), Quantum::unbounded(Interrupt::default()));
+    assert!(
+        matches!(unbounded, Ok(CallOutcome::OutOfGas { .. })),
+        "{unbounded:?}"
+    );
+    // One call of SHA-256 over a megabyte: few steps, much work.
+    let precompile = Call {
+        to: Some(Address::with_last_byte(2)),
+        input: vec![1; 1 << 20].into(),
+        ..new(&[])
+    };
+    assert_eq!(
+        perform(precompile.clone(), short()),
+        Err(ViewError::Exhausted)
+    );
+    // The same from a contract's code: CALL to address 2 with 1 MiB of memory.
+    let nested = new(&hex!("5f5f621000005f5f60025af1"));
+    assert_eq!(perform(nested, short()), Err(ViewError::Exhausted));
+    // What ends in time does not differ.
+    let small = Call {
+        to: Some(COUNTER),
+        ..new(&[])
+    };
+    let unbounded = Quantum::unbounded(Interrupt::default());
+    assert_eq!(perform(small.clone(), short()), perform(small, unbounded));
+    // Nobody waits.
+    let gone = Interrupt::default();
+    gone.set();
+    assert_eq!(
+        perform(endless, Quantum::unbounded(gone)),
+        Err(ViewError::Abandoned)
     );
 }

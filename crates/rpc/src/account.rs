@@ -10,6 +10,8 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use chain::{Node, NodeError};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use types::{StateKey, StateValue};
 
 /// `eth_accounts`: nodes hold no account keys, but for those that everybody knows on development networks.
 pub(crate) fn list(api: &Api, params: &Params<'_>) -> Reply {
@@ -43,6 +45,39 @@ pub(crate) async fn storage(api: &Api, mut params: Params<'_>) -> Reply {
     params.end()?;
     let at = state_at(&api.node, block).await?;
     reply(&B256::from(api.node.slot_at(at, address, slot).await?))
+}
+
+/// Slots of one question, as in geth.
+const SLOTS_MAX: usize = 1024;
+
+/// `eth_getStorageValues`: slots of several accounts at once.
+pub(crate) async fn storage_values(api: &Api, mut params: Params<'_>) -> Reply {
+    let wanted: BTreeMap<Address, Vec<U256>> = params.required()?;
+    let block: Option<BlockId> = params.optional()?;
+    params.end()?;
+    let count: usize = wanted.values().map(Vec::len).sum();
+    if count == 0 {
+        return Err(Error::InvalidParams("empty request".to_owned()));
+    }
+    if count > SLOTS_MAX {
+        return Err(Error::InvalidParams(format!(
+            "too many slots (max {SLOTS_MAX})"
+        )));
+    }
+    let at = state_at(&api.node, block).await?;
+    let slots = wanted.iter();
+    let keys =
+        slots.flat_map(|(address, slots)| slots.iter().map(|slot| StateKey::Slot(*address, *slot)));
+    let values = api.node.read_at(at, keys.collect()).await?;
+    let mut values = values.into_iter().map(|value| match value {
+        StateValue::Slot(value) => B256::from(value),
+        _ => B256::ZERO,
+    });
+    let of_each = wanted.into_iter().map(|(address, slots)| {
+        let values: Vec<B256> = values.by_ref().take(slots.len()).collect();
+        (address, values)
+    });
+    reply(&of_each.collect::<BTreeMap<_, _>>())
 }
 
 /// The answer of `eth_getAccountInfo`.

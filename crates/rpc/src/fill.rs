@@ -48,11 +48,16 @@ pub(crate) async fn filled(
             Some(tip) => tip,
             None => fee::suggested_tip(&api.node).await,
         };
-        // Twice the base fee, as in geth: it may rise while the transaction waits.
         let base_fee = u128::from(fee::next_base_fee(&api.node, &api.node.latest()));
-        let cap = base_fee.saturating_mul(2).saturating_add(tip);
-        request.max_priority_fee_per_gas = Some(tip);
-        request.max_fee_per_gas.get_or_insert(cap);
+        if matches!(request.transaction_type, Some(0 | 1)) {
+            // Who asks for a type from before EIP-1559 must not get a later one.
+            request.gas_price = Some(base_fee.saturating_add(tip));
+        } else {
+            // Twice the base fee, as in geth: it may rise while the transaction waits.
+            let cap = base_fee.saturating_mul(2).saturating_add(tip);
+            request.max_priority_fee_per_gas = Some(tip);
+            request.max_fee_per_gas.get_or_insert(cap);
+        }
     }
     if request.nonce.is_none() {
         let from = request.from.unwrap_or_default();

@@ -175,6 +175,7 @@ methods! { |api, caller, params|
     "eth_getLogs" => log::get(api, params).boxed().await,
     "eth_getRawTransactionByHash" => transaction::raw_by_hash(api, params).boxed().await,
     "eth_getStorageAt" => account::storage(api, params).boxed().await,
+    "eth_getStorageValues" => account::storage_values(api, params).boxed().await,
     "eth_getTransactionByBlockHashAndIndex" => transaction::by_block_hash_and_index(api, params).boxed().await,
     "eth_getTransactionByBlockNumberAndIndex" => transaction::by_number_and_index(api, params).boxed().await,
     "eth_getTransactionByHash" => transaction::by_hash(api, params).boxed().await,

@@ -1,6 +1,7 @@
 //! What a node can answer.
 
 use crate::node::{CHAIN_ID, Node, User, quantity, transfer};
+use alloy_primitives::{B256, TxKind};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,5 +85,32 @@ async fn an_account_is_told_at_once() {
     assert_eq!(
         info,
         json!({"balance": "0x0", "nonce": "0x1", "code": code})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_are_told_at_once() {
+    let node = Node::start().await;
+    let user = User::new(1);
+    // Stores what it is called with in slot 0.
+    let store = node.deploy(&user, &[0x5f, 0x35, 0x5f, 0x55]).await;
+    let seven = B256::with_last_byte(7);
+    node.send(&user, TxKind::Call(store), seven.to_vec()).await;
+    let (store, empty) = (store.to_string().to_lowercase(), user.address());
+    let empty = empty.to_string().to_lowercase();
+    let wanted = json!({&store: ["0x0", B256::with_last_byte(1)], &empty: [B256::ZERO]});
+    let values = node.call("eth_getStorageValues", json!([wanted])).await;
+    assert_eq!(
+        values,
+        json!({&store: [seven, B256::ZERO], &empty: [B256::ZERO]})
+    );
+    assert_eq!(
+        node.error("eth_getStorageValues", json!([{}])).await,
+        "-32602: empty request"
+    );
+    let many = json!([{&store: vec![B256::ZERO; 1025]}, "latest"]);
+    assert_eq!(
+        node.error("eth_getStorageValues", many).await,
+        "-32602: too many slots (max 1024)"
     );
 }

@@ -4,6 +4,7 @@ use crate::node::{Node, User, quantity, transfer};
 use alloy_primitives::{Address, B256, Bytes, TxKind, keccak256};
 use rpc::Limits;
 use serde_json::{Value, json};
+use std::time::Duration;
 use types::Fees;
 
 /// A transaction that calls a contract that calls another.
@@ -311,6 +312,38 @@ async fn what_is_kept_is_there_in_bytes() {
         assert_eq!(
             node.error(method, json!(["2"])).await,
             "-32602: invalid argument 0: hex string without 0x prefix"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_ends_when_nobody_waits() {
+    let limits = Limits {
+        request_timeout: Duration::from_millis(500),
+        calls_max: 1,
+        // Hours of it.
+        call_gas_max: 1 << 50,
+        ..Limits::default()
+    };
+    let node = Node::start_with(limits, Fees::Free).await;
+    let endless = Address::repeat_byte(0x66);
+    let overrides = json!({endless.to_string(): {"code": "0x5b5f56"}});
+    let traced =
+        json!([{"to": endless}, "latest", {"tracer": "noopTracer", "stateOverrides": overrides}]);
+    let simulated = json!([{"blockStateCalls": [{
+        "blockOverrides": {"gasLimit": "0x4000000000000"},
+        "stateOverrides": overrides,
+        "calls": [{"to": endless}],
+    }]}]);
+    for (method, params) in [("debug_traceCall", traced), ("eth_simulateV1", simulated)] {
+        assert_eq!(
+            node.error(method, params).await,
+            "-32002: request timed out"
+        );
+        // The one place there is for calls is free again. That the work ended, too, shows when the node stops.
+        assert_eq!(
+            node.call("eth_call", json!([{"to": Address::ZERO}])).await,
+            "0x"
         );
     }
 }

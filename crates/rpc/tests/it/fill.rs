@@ -51,6 +51,10 @@ async fn what_lacks_is_filled() {
             .await,
         "-32000: contract creation without any data provided"
     );
+    let request = json!({"from": user.address(), "to": other, "type": "0x0"});
+    let filled = node.call("eth_fillTransaction", json!([request])).await;
+    assert_eq!(filled["tx"]["type"], "0x0");
+    assert!(quantity(&filled["tx"]["gasPrice"]) > 0);
     let wrong = json!([{"to": other, "chainId": "0x1"}]);
     assert_eq!(
         node.error("eth_fillTransaction", wrong).await,
