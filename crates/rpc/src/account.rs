@@ -142,6 +142,15 @@ pub(crate) async fn state_at(node: &Node, id: Option<BlockId>) -> Result<Option<
     }
 }
 
+/// Where a question is put that may take long: consensus waits for whoever reads the last state, so to the archive, if there
+/// is one.
+pub(crate) async fn aside(node: &Node, at: Option<u64>) -> Option<u64> {
+    match at {
+        Some(number) => Some(number),
+        None => node.state_at(node.latest().number()).await.ok().flatten(),
+    }
+}
+
 async fn unchanged_since(node: &Node, asked: u64, head: u64) -> bool {
     if head - asked > UNCHANGED_BLOCKS_MAX {
         return false;

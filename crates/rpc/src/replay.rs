@@ -82,6 +82,7 @@ pub(crate) async fn calls(
     let acts = acts.collect();
     let limits = limits(api);
     let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
+    let at = account::aside(&api.node, at).await;
     let traced = api.node.pose(at, move |ground| {
         let simulation = setting.on(ground.simulation());
         Script::new(simulation, acts, limits, ground.interrupt)
@@ -102,7 +103,8 @@ pub(crate) async fn raw(
     };
     let limits = limits(api);
     let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
-    let traced = api.node.pose(None, move |ground| {
+    let at = account::aside(&api.node, None).await;
+    let traced = api.node.pose(at, move |ground| {
         let simulation = ground.simulation_in(ground.next());
         Script::new(simulation, vec![act], limits, ground.interrupt)
     });

@@ -106,7 +106,7 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
     let id: Option<BlockId> = params.optional()?;
     params.end()?;
     let node = &api.node;
-    let at = account::state_at(node, id).await?;
+    let at = account::aside(node, account::state_at(node, id).await?).await;
     let parent = match at {
         None => node.latest().block.header().clone(),
         Some(number) => {
