@@ -224,6 +224,7 @@ impl Simulate {
         block.header = Header {
             parent_hash: environment.parent_hash,
             beneficiary: environment.beneficiary,
+            state_root: B256::ZERO,
             transactions_root: transactions_root(&raw),
             receipts_root: receipts_root(&receipts),
             logs_bloom: receipts

@@ -25,7 +25,11 @@ use revm_inspectors::{
         TransactionContext,
     },
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use types::{StateKey, StateValue, Transaction};
 
 /// Who watches an execution.
@@ -266,7 +270,10 @@ impl Question for Script {
         } else {
             self.meter.record(Record::default());
         }
-        match self.perform(&act, view) {
+        // The tracers are others' code, and a panic here would stop the node. Nothing of what it leaves is used.
+        let performed = catch_unwind(AssertUnwindSafe(|| self.perform(&act, view)));
+        let panicked = |_| Ok(Err(TraceError::Tracer("it panicked".to_owned())));
+        match performed.unwrap_or_else(panicked) {
             Ok(Ok(())) => {
                 self.index = self.index.saturating_add(1);
                 Ok(None)

@@ -18,6 +18,7 @@ use alloy_signer::{Signature, SignerSync as _};
 use alloy_signer_local::PrivateKeySigner;
 use serde::{Deserialize as _, Serialize};
 use serde_json::value::RawValue;
+use tokio::sync::Mutex;
 use types::ChainSpec;
 
 /// Methods that only a node with keys has.
@@ -32,26 +33,33 @@ pub(crate) const METHODS: [&str; 6] = [
 
 /// The keys of a development network's accounts; none on any other.
 #[derive(Debug, Default)]
-pub(crate) struct Wallet(Vec<PrivateKeySigner>);
+pub(crate) struct Wallet {
+    keys: Vec<PrivateKeySigner>,
+    /// One transaction at a time: the nonce of the next is known when one was taken in.
+    sending: Mutex<()>,
+}
 
 impl Wallet {
     /// Takes keys if the network's constitution says that it is one for development.
     pub(crate) fn new(spec: &ChainSpec, keys: Vec<PrivateKeySigner>) -> Self {
-        Self(if spec.dev { keys } else { Vec::new() })
+        Self {
+            keys: if spec.dev { keys } else { Vec::new() },
+            sending: Mutex::default(),
+        }
     }
 
     /// Whether there are no keys here.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The accounts, in order.
     pub(crate) fn accounts(&self) -> Vec<Address> {
-        self.0.iter().map(PrivateKeySigner::address).collect()
+        self.keys.iter().map(PrivateKeySigner::address).collect()
     }
 
     fn key(&self, address: Address) -> Result<&PrivateKeySigner, Error> {
-        let mut keys = self.0.iter();
+        let mut keys = self.keys.iter();
         let key = keys.find(|key| key.address() == address);
         key.ok_or_else(|| Error::Failed("unknown account".to_owned()))
     }
@@ -61,6 +69,7 @@ impl Wallet {
 pub(crate) async fn send(api: &Api, mut params: Params<'_>) -> Reply {
     let request: TransactionRequest = params.required()?;
     params.end()?;
+    let _one = api.wallet.sending.lock().await;
     let raw = signed(api, request).await?;
     reply(&transaction::submit(&api.node, raw).await?)
 }

@@ -347,3 +347,23 @@ async fn work_ends_when_nobody_waits() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_may_be_deep() {
+    let node = Node::start().await;
+    let deep = Address::repeat_byte(0x66);
+    // Calls itself as deep as its gas goes. Each call costs 117 and leaves a 64th behind, so 50 million last for about 560.
+    let overrides = json!({deep.to_string(): {"code": "0x5f5f5f5f5f305af100"}});
+    let traced =
+        json!([{"to": deep}, "latest", {"tracer": "callTracer", "stateOverrides": overrides}]);
+    let steps = json!([{"to": deep}, ["vmTrace"], "latest", overrides]);
+    for (method, params, inner) in [
+        ("debug_traceCall", traced, r#""calls":["#),
+        ("trace_call", steps, r#""sub":{"#),
+    ] {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let (_, text) = node.post(request.to_string()).await;
+        let depth = text.matches(inner).count();
+        assert!((550..570).contains(&depth), "{method}: {depth}");
+    }
+}

@@ -47,6 +47,7 @@ async fn calls_build_on_each_other() {
         assert_eq!(block["baseFeePerGas"], "0x0");
         assert_eq!(block["transactions"].as_array().unwrap().len(), 2);
         assert_eq!(block["miner"], json!(Address::ZERO));
+        assert_eq!(block["stateRoot"], json!(B256::ZERO));
     }
     assert_eq!(blocks[1]["parentHash"], blocks[0]["hash"]);
     assert_eq!(

@@ -25,6 +25,12 @@ async fn a_development_network_signs() {
         (&receipt["status"], &receipt["gasUsed"]),
         (&json!("0x1"), &json!("0x5208"))
     );
+    // Several at once get nonces of their own.
+    let send = || node.call("eth_sendTransaction", json!([request]));
+    let (first, second, third) = futures::join!(send(), send(), send());
+    assert!(first != second && second != third && first != third);
+    let count = json!([user.address(), "pending"]);
+    assert_eq!(node.quantity("eth_getTransactionCount", count).await, 4);
     let raw = node.call("eth_signTransaction", json!([request])).await;
     node.call("eth_sendRawTransactionSync", json!([raw])).await;
 
