@@ -216,6 +216,10 @@ def questions(chain: Chain) -> dict[str, list[Params]]:
         "eth_getTransactionCount": constant(mine) + constant(mine, "pending") + constant(mine, block),
         "eth_getCode": constant(chain.contract) + constant(nobody, "latest") + constant(mine),
         "eth_sendRawTransaction": [waiting],
+        # Only a development network's node has accounts.
+        "eth_sendTransaction": [lambda: [{"from": result("eth_accounts", [])[-1], "to": nobody, "value": "0x1"}]],
+        "eth_sign": [lambda: [result("eth_accounts", [])[-1], "0xdeadbeef"]],
+        "eth_signTransaction": [lambda: [{"from": result("eth_accounts", [])[-1], "to": nobody, "value": "0x1"}]],
         "eth_getTransactionByHash": each(transactions) + constant(absent),
         "eth_getTransactionByBlockHashAndIndex": constant(block_hash, "0x0") + constant(block_hash, "0xff"),
         "eth_getTransactionByBlockNumberAndIndex": constant(block, "0x0") + constant("latest", "0xff"),

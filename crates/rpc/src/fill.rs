@@ -15,22 +15,27 @@ use alloy_primitives::Bytes;
 use alloy_rpc_types_eth::TransactionRequest;
 use serde::Serialize;
 
-/// A transaction to be signed, in bytes and in fields.
+/// A transaction, in bytes and in fields.
 #[derive(Debug, Serialize)]
 pub(crate) struct Filled {
     raw: Bytes,
     tx: TxEnvelope,
 }
 
+impl From<TxEnvelope> for Filled {
+    fn from(tx: TxEnvelope) -> Self {
+        Self {
+            raw: tx.encoded_2718().into(),
+            tx,
+        }
+    }
+}
+
 /// `eth_fillTransaction`.
 pub(crate) async fn fill(api: &Api, mut params: Params<'_>) -> Reply {
     let request: TransactionRequest = params.required()?;
     params.end()?;
-    let tx = filled(api, request).await?;
-    reply(&Filled {
-        raw: tx.encoded_2718().into(),
-        tx,
-    })
+    reply(&Filled::from(filled(api, request).await?))
 }
 
 /// What is requested, with nonce, fees and gas as they should be for the next block, and a signature of zero.

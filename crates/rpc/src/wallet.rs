@@ -3,13 +3,13 @@
 use crate::{
     dispatch::{Reply, reply},
     error::Error,
-    fill::filled,
+    fill::{Filled, filled},
     method::Api,
     network::CLIENT_VERSION,
     parameter::Params,
     transaction,
 };
-use alloy_consensus::SignableTransaction as _;
+use alloy_consensus::{SignableTransaction as _, TxEnvelope};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes};
@@ -70,22 +70,22 @@ pub(crate) async fn send(api: &Api, mut params: Params<'_>) -> Reply {
     let request: TransactionRequest = params.required()?;
     params.end()?;
     let _one = api.wallet.sending.lock().await;
-    let raw = signed(api, request).await?;
-    reply(&transaction::submit(&api.node, raw).await?)
+    let raw = signed(api, request).await?.encoded_2718();
+    reply(&transaction::submit(&api.node, raw.into()).await?)
 }
 
-/// `eth_signTransaction`: the bytes of a transaction, filled and signed.
+/// `eth_signTransaction`: a transaction, filled and signed.
 pub(crate) async fn sign_transaction(api: &Api, mut params: Params<'_>) -> Reply {
     let request: TransactionRequest = params.required()?;
     params.end()?;
-    reply(&signed(api, request).await?)
+    reply(&Filled::from(signed(api, request).await?))
 }
 
-async fn signed(api: &Api, request: TransactionRequest) -> Result<Bytes, Error> {
+async fn signed(api: &Api, request: TransactionRequest) -> Result<TxEnvelope, Error> {
     let key = api.wallet.key(request.from.unwrap_or_default())?;
     let transaction = filled(api, request).await?.into_typed_transaction();
     let signature = sign(key, transaction.signature_hash())?;
-    Ok(transaction.into_envelope(signature).encoded_2718().into())
+    Ok(transaction.into_envelope(signature))
 }
 
 /// `eth_sign(address, data)`: as EIP-191 has it for messages.

@@ -31,8 +31,11 @@ async fn a_development_network_signs() {
     assert!(first != second && second != third && first != third);
     let count = json!([user.address(), "pending"]);
     assert_eq!(node.quantity("eth_getTransactionCount", count).await, 4);
-    let raw = node.call("eth_signTransaction", json!([request])).await;
-    node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let signed = node.call("eth_signTransaction", json!([request])).await;
+    let receipt = node
+        .call("eth_sendRawTransactionSync", json!([signed["raw"]]))
+        .await;
+    assert_eq!(receipt["transactionHash"], signed["tx"]["hash"]);
 
     let signer = |signature: Value, hash| {
         let signature: Bytes = serde_json::from_value(signature).unwrap();
