@@ -9,9 +9,9 @@ use crate::{
     overrides::Setting,
     parameter::Params,
 };
-use alloy_consensus::TxEnvelope;
+use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, U128};
 use alloy_rpc_types_eth::TransactionRequest;
 use serde::Serialize;
 
@@ -19,14 +19,28 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub(crate) struct Filled {
     raw: Bytes,
+    tx: Fields,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    #[serde(flatten)]
     tx: TxEnvelope,
+    /// The most it may cost, as Ethereum's specification wants where there is a cap instead of a price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gas_price: Option<U128>,
 }
 
 impl From<TxEnvelope> for Filled {
     fn from(tx: TxEnvelope) -> Self {
+        let gas_price = tx
+            .gas_price()
+            .is_none()
+            .then(|| U128::from(tx.max_fee_per_gas()));
         Self {
             raw: tx.encoded_2718().into(),
-            tx,
+            tx: Fields { tx, gas_price },
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 use alloy_signer_local::PrivateKeySigner;
 use axum::{
     Extension, Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{
         Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
@@ -21,6 +21,7 @@ use axum::{
     routing::post,
 };
 use chain::Node;
+use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -43,6 +44,8 @@ use types::SpecError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long open connections may take to end when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a message after which a client is hung up on.
+const DISCARDED_BYTES_MAX: usize = 256 << 20;
 /// Pause after a connection could not be accepted (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -315,9 +318,9 @@ async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Res
         return answered(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(refusal(error)));
     }
     let most = api.limits.body_bytes_max;
-    let message = match timeout(api.limits.request_timeout, to_bytes(body, most)).await {
-        Ok(Ok(message)) => message,
-        Ok(Err(_)) => {
+    let message = match timeout(api.limits.request_timeout, receive(body, most)).await {
+        Ok(Some(message)) => message,
+        Ok(None) => {
             let error =
                 Error::InvalidRequest(format!("content length too large: more than {most} bytes"));
             return answered(StatusCode::PAYLOAD_TOO_LARGE, Some(refusal(error)));
@@ -328,6 +331,29 @@ async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Res
         Some(answer) => answered(StatusCode::OK, Some(answer)),
         None => answered(StatusCode::NO_CONTENT, None),
     }
+}
+
+/// A body of at most so many bytes. What is beyond is read and thrown away, as far as that is bearable: a client that is hung
+/// up on while it sends never sees the answer.
+async fn receive(mut body: Body, most: usize) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    let mut received = 0_usize;
+    while received <= DISCARDED_BYTES_MAX {
+        // A connection that fails gets no answer anyway.
+        let Some(Ok(frame)) = body.frame().await else {
+            return (received <= most).then_some(message);
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        received = received.saturating_add(data.len());
+        if received <= most {
+            message.extend_from_slice(&data);
+        } else {
+            message = Vec::new();
+        }
+    }
+    None
 }
 
 /// The media types that geth takes. Anything else could be sent by a web page that was not asked to.

@@ -31,6 +31,7 @@ async fn what_lacks_is_filled() {
     // Room for the base fee to double.
     let base_fee = node.quantity("eth_baseFee", json!([])).await;
     assert!(quantity(&tx["maxFeePerGas"]) >= base_fee);
+    assert_eq!(tx["gasPrice"], tx["maxFeePerGas"]);
     let raw: Bytes = filled["raw"].as_str().unwrap().parse().unwrap();
     let envelope = TxEnvelope::decode_2718_exact(&raw).unwrap();
     assert_eq!(envelope.tx_hash().to_string(), tx["hash"].as_str().unwrap());
