@@ -141,8 +141,12 @@ impl Node {
             thread: Some(thread),
             _folder: folder,
         };
-        // Answered once the state is open: only from then on may the node be stopped at any time.
-        node.call("eth_getBalance", json!([Address::ZERO])).await;
+        // Answered once the state is open. That may take longer than the limits of a test allow for an answer.
+        let opened = async || {
+            let answer = node.respond("eth_getBalance", json!([Address::ZERO])).await;
+            answer["error"]["code"] != -32002
+        };
+        while !opened().await {}
         node
     }
 
