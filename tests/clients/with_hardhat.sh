@@ -69,12 +69,13 @@ listed() {
   hardhat ignition status main | grep -q "$(deployed main Shop#Shop)" || fail "the status lacks the shop"
 }
 
-# Hardhat's default: it asks for the account's nonce four blocks ago. A node that keeps no older state can tell as long as
-# the blocks since are empty.
+# Hardhat's default: it asks for the account's nonce four blocks ago, and refuses to begin when that is another one. A node that
+# keeps no older state can tell as long as the blocks since are empty.
 five_confirmations() {
-  local deadline=$((SECONDS + 30))
-  until cast nonce --block "$(($(cast block-number) - 4))" 0x000000000000000000000000000000000000dEaD; do
-    [ "$SECONDS" -lt "$deadline" ] || fail "no state of four blocks ago"
+  local account deadline=$((SECONDS + 30))
+  account=$(cast wallet address --private-key "$ASHLAR_KEY")
+  until [ "$(cast nonce --block "$(($(cast block-number) - 4))" "$account")" = "$(nonce)" ]; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "the account's transactions did not get five confirmations"
   done
   CONFIRMATIONS=5 ignite confirmed ignition/modules/Points.ts
   [ "$(cast codesize "$(deployed confirmed Points#Points)")" -gt 1000 ] || fail "no code"
