@@ -14,7 +14,7 @@ from typing import Any, Callable, NoReturn
 import yaml
 from eth_account import Account
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry, Resource
 from web3 import HTTPProvider
 from web3.utils import get_create_address
@@ -234,6 +234,10 @@ def questions(chain: Chain) -> dict[str, list[Params]]:
 # --- the checks ----------------------------------------------------------------------------------------------------------
 
 
+def is_any_list(error: ValidationError) -> bool:
+    return error.instance == [] and error.validator == "oneOf" and "valid under each of" in error.message
+
+
 def of_schema(method: dict[str, Any], rows: list[Params], registry: Registry) -> str | None:
     validator = Draft202012Validator(absolute(method["result"]["schema"]), registry=registry)
     for row in rows:
@@ -241,10 +245,9 @@ def of_schema(method: dict[str, Any], rows: list[Params], registry: Registry) ->
         answer = ask(method["name"], params)
         if "error" in answer:
             return f"{json.dumps(params)[:200]}: {answer['error']}"
-        # The specification means one of two lists, and nothing is in both: but then an empty one is.
-        if answer["result"] == []:
-            continue
-        error = best_match(validator.iter_errors(answer["result"]))
+        # The specification means one of two lists, and nothing is in both: but an empty one is.
+        errors = (error for error in validator.iter_errors(answer["result"]) if not is_any_list(error))
+        error = best_match(errors)
         if error is not None:
             where = "/".join(str(step) for step in error.absolute_path)
             return f"{json.dumps(params)[:200]}: at '{where}': {error.message[-300:]}"

@@ -89,7 +89,6 @@ pub(crate) async fn create_access_list(api: &Api, params: Params<'_>) -> Reply {
     } = Asked::read(&api.node, params).await?;
     let gas = gas(&request, api.limits.call_gas_max);
     let call = to_call(&api.node, request, gas)?;
-    let _permit = api.calls.acquire().await.map_err(|_| Error::Timeout)?;
     let listed = api.ask(at, move |ground| {
         CreateAccessList::new(setting.clone().on(ground.simulation()), call.clone())
     });

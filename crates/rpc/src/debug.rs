@@ -36,9 +36,7 @@ pub(crate) async fn trace_transaction(api: &Api, mut params: Params<'_>) -> Repl
     let hash: B256 = params.required()?;
     let tracer = tracer(params.optional()?)?;
     params.end()?;
-    let found = api.node.transaction(hash).await;
-    let (block, index) = found.ok_or_else(|| Error::Failed("transaction not found".to_owned()))?;
-    let traced = replay::transaction(api, &block, index, tracer).await?;
+    let traced = replay::by_hash(api, hash, tracer).await?;
     block::offload_always(move || reply(&frame(traced)?)).await
 }
 

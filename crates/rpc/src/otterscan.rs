@@ -179,48 +179,28 @@ pub(crate) async fn block_transactions(api: &Api, mut params: Params<'_>) -> Rep
     let count = block.transactions.len();
     let end = count.saturating_sub(page.saturating_mul(size));
     let places = (end.saturating_sub(size)..end).map(|index| (Arc::clone(&block), index));
-    let entries: Vec<Entry> = places
-        .filter_map(|place| Entry::new(place, false))
-        .collect();
+    let (transactions, receipts): (Vec<_>, Vec<_>) =
+        places.filter_map(|place| entry(place, false)).unzip();
     let mut full = json(&block::render(&block, false))?;
     full["transactionCount"] = json!(count);
-    let (transactions, receipts): (Vec<_>, Vec<_>) = entries
-        .into_iter()
-        .map(
-            |Entry {
-                 transaction,
-                 receipt,
-             }| (transaction, receipt),
-        )
-        .unzip();
     full["transactions"] = Value::Array(transactions);
     reply(&json!({"fullblock": full, "receipts": receipts}))
 }
 
 /// A transaction and its receipt, cut to what a list shows.
-struct Entry {
-    transaction: Value,
-    receipt: Value,
-}
-
-impl Entry {
-    fn new((block, index): (Arc<Finalized>, usize), timestamp: bool) -> Option<Self> {
-        let mut transaction = json(&transaction::in_block(&block, index)?).ok()?;
-        if let Some(Value::String(input)) = transaction.get_mut("input") {
-            // The selector suffices.
-            input.truncate(10);
-        }
-        let mut receipt = json(&receipt::in_block(&block, index)?).ok()?;
-        receipt["logs"] = Value::Null;
-        receipt["logsBloom"] = Value::Null;
-        if timestamp {
-            receipt["timestamp"] = json!(block.block.header().timestamp);
-        }
-        Some(Self {
-            transaction,
-            receipt,
-        })
+fn entry((block, index): (Arc<Finalized>, usize), timestamp: bool) -> Option<(Value, Value)> {
+    let mut transaction = json(&transaction::in_block(&block, index)?).ok()?;
+    if let Some(Value::String(input)) = transaction.get_mut("input") {
+        // The selector suffices.
+        input.truncate(10);
     }
+    let mut receipt = json(&receipt::in_block(&block, index)?).ok()?;
+    receipt["logs"] = Value::Null;
+    receipt["logsBloom"] = Value::Null;
+    if timestamp {
+        receipt["timestamp"] = json!(block.block.header().timestamp);
+    }
+    Some((transaction, receipt))
 }
 
 fn json(value: &impl Serialize) -> Result<Value, Error> {
@@ -336,16 +316,9 @@ impl Found {
     fn page(self, first: bool, last: bool) -> Reply {
         let mut places = self.places;
         places.sort_by_key(|(block, index)| std::cmp::Reverse((block.number(), *index)));
-        let entries = places
+        let (txs, receipts): (Vec<_>, Vec<_>) = places
             .into_iter()
-            .filter_map(|place| Entry::new(place, true));
-        let (txs, receipts): (Vec<_>, Vec<_>) = entries
-            .map(
-                |Entry {
-                     transaction,
-                     receipt,
-                 }| (transaction, receipt),
-            )
+            .filter_map(|place| entry(place, true))
             .unzip();
         reply(&json!({"txs": txs, "receipts": receipts, "firstPage": first, "lastPage": last}))
     }

@@ -2,6 +2,7 @@
 
 use crate::{account, error::Error, method::Api, overrides::Setting};
 use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::B256;
 use chain::{Finalized, rules};
 use evm::{Act, Action, Call, Script, ScriptLimits, TraceError, Traced, Tracer};
 use std::sync::Arc;
@@ -64,6 +65,13 @@ pub(crate) async fn transaction(
     let mut traced = block(api, of, Watched::One(index), tracer).await?;
     let missing = || Error::Internal("a trace is missing".to_owned());
     traced.pop().ok_or_else(missing)
+}
+
+/// The final transaction with this hash.
+pub(crate) async fn by_hash(api: &Api, hash: B256, tracer: Tracer) -> Result<Traced, Error> {
+    let found = api.node.transaction(hash).await;
+    let (block, index) = found.ok_or_else(|| Error::Failed("transaction not found".to_owned()))?;
+    transaction(api, &block, index, tracer).await
 }
 
 /// Executes calls one after the other in a block, on the state after it.

@@ -5,7 +5,7 @@ use crate::{
     chain::Chain,
     fork::{Fork, Network},
     json::{Allocations, quantity, quantity_option},
-    suite::{Case, Verdict},
+    suite::{self, Case, Verdict},
     world::World,
 };
 use alloy_eips::eip7840::BlobParams;
@@ -74,16 +74,9 @@ pub(crate) fn run(
     file: &[u8],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Case>, serde_json::Error> {
-    let vectors: BTreeMap<String, Vector> = serde_json::from_slice(file)?;
-    Ok(vectors
-        .iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, vector)| Case {
-            name: name.clone(),
-            fork: vector.network.clone(),
-            verdict: verdict(vector),
-        })
-        .collect())
+    suite::one_each(file, wanted, |vector: &Vector| {
+        (vector.network.clone(), verdict(vector))
+    })
 }
 
 /// Vectors for forks to come were written while their rules changed.

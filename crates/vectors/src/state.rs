@@ -5,7 +5,7 @@ use crate::{
     fork::Fork,
     json::{Allocations, quantity, quantity_option},
     refusal,
-    suite::{Case, Verdict},
+    suite::{self, Case, Verdict},
     world::{Parent, World},
 };
 use alloy_consensus::Transaction as _;
@@ -83,9 +83,9 @@ pub(crate) fn run(
     file: &[u8],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Case>, serde_json::Error> {
-    let vectors: BTreeMap<String, Vector> = serde_json::from_slice(file)?;
+    let vectors: BTreeMap<String, Vector> = suite::read(file, wanted)?;
     let mut cases = Vec::new();
-    for (name, vector) in vectors.iter().filter(|(name, _)| wanted(name)) {
+    for (name, vector) in &vectors {
         let world = World::new(&vector.pre);
         for (fork, posts) in &vector.post {
             for post in posts {

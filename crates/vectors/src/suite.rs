@@ -1,7 +1,9 @@
 //! Finding vector files, and running them on all cores.
 
 use crate::{Options, VectorsError, report::Report};
+use serde::de::DeserializeOwned;
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -35,6 +37,33 @@ pub(crate) enum Verdict {
 /// Runs the cases of a file whose names are wanted.
 pub(crate) type Runner =
     fn(file: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Case>, serde_json::Error>;
+
+/// The vectors of a file that are wanted, by name.
+pub(crate) fn read<T: DeserializeOwned>(
+    file: &[u8],
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<BTreeMap<String, T>, serde_json::Error> {
+    let mut vectors: BTreeMap<String, T> = serde_json::from_slice(file)?;
+    vectors.retain(|name, _| wanted(name));
+    Ok(vectors)
+}
+
+/// Runs the vectors of a file that are wanted, each of which is one case: of a fork, with a verdict.
+pub(crate) fn one_each<T: DeserializeOwned>(
+    file: &[u8],
+    wanted: &dyn Fn(&str) -> bool,
+    run: impl Fn(&T) -> (String, Verdict),
+) -> Result<Vec<Case>, serde_json::Error> {
+    let vectors = read(file, wanted)?.into_iter().map(|(name, vector)| {
+        let (fork, verdict) = run(&vector);
+        Case {
+            name,
+            fork,
+            verdict,
+        }
+    });
+    Ok(vectors.collect())
+}
 
 /// The `.json` files below a directory, in the order of their paths.
 pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>, VectorsError> {

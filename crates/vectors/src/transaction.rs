@@ -4,7 +4,7 @@ use crate::{
     fork::Fork,
     json::quantity,
     refusal::Refusal,
-    suite::{Case, Verdict},
+    suite::{self, Case, Verdict},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use evm::ethereum::{Blobs, Environment};
@@ -35,9 +35,9 @@ pub(crate) fn run(
     file: &[u8],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Case>, serde_json::Error> {
-    let vectors: BTreeMap<String, Vector> = serde_json::from_slice(file)?;
+    let vectors: BTreeMap<String, Vector> = suite::read(file, wanted)?;
     let mut cases = Vec::new();
-    for (name, vector) in vectors.iter().filter(|(name, _)| wanted(name)) {
+    for (name, vector) in &vectors {
         for (fork, stated) in &vector.result {
             cases.push(Case {
                 name: name.clone(),

@@ -1,6 +1,6 @@
 //! The TrieTests format: keys and values, and the root of their trie.
 
-use crate::suite::{Case, Verdict};
+use crate::suite::{self, Case, Verdict};
 use alloy_primitives::{B256, hex, keccak256};
 use alloy_trie::{HashBuilder, Nibbles};
 use serde_json::Value;
@@ -17,16 +17,9 @@ pub(crate) fn run(
     file: &[u8],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Case>, serde_json::Error> {
-    let vectors: BTreeMap<String, Value> = serde_json::from_slice(file)?;
-    Ok(vectors
-        .iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(name, vector)| Case {
-            name: name.clone(),
-            fork: String::new(),
-            verdict: check(vector),
-        })
-        .collect())
+    suite::one_each(file, wanted, |vector: &Value| {
+        (String::new(), check(vector))
+    })
 }
 
 fn check(vector: &Value) -> Verdict {

@@ -377,3 +377,24 @@ async fn a_call_is_bounded() {
         "-32000: invalid opcode: INVALID"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_place_serves_many_calls() {
+    let limits = Limits {
+        calls_max: 1,
+        long_calls_max: 1,
+        call_gas_max: 5_000_000,
+        ..Limits::default()
+    };
+    let node = Node::start_with(limits, Fees::Free).await;
+    let endless = || node.error("eth_call", json!([{"data": "0x5b5f56"}]));
+    let listed = || node.call("eth_createAccessList", json!([{"to": Address::ZERO}]));
+    let called = || node.call("eth_call", json!([{"to": Address::ZERO}]));
+    let (first, list, second, other, call) =
+        futures::join!(endless(), listed(), endless(), listed(), called());
+    let exhausted = "-32000: out of gas: gas required exceeds allowance (5000000)";
+    assert_eq!((first.as_str(), second.as_str()), (exhausted, exhausted));
+    assert_eq!(list, other);
+    assert_eq!(list["gasUsed"], "0x5208");
+    assert_eq!(call, "0x");
+}
