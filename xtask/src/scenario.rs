@@ -8,7 +8,11 @@ mod kills;
 mod ledger;
 mod load;
 mod network;
+mod reads;
+mod sender;
 mod storage;
+mod usage;
+mod wire;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -24,6 +28,8 @@ pub(crate) enum Scenario {
     Storage(storage::Args),
     /// Ask a node for far too much; it must refuse in words, not grow, and keep answering the others
     Bombs(bombs::Args),
+    /// Measure what reads cost a node in CPU, on a chain of any length
+    Reads(reads::Args),
     /// Run unmodified Ethereum clients (tests/clients) against one validator and against four
     Clients(clients::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
@@ -36,6 +42,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
         Scenario::Kills(args) => kills::run(&args),
         Scenario::Storage(args) => storage::run(&args),
         Scenario::Bombs(args) => bombs::run(&args),
+        Scenario::Reads(args) => reads::run(&args),
         Scenario::Clients(args) => clients::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }

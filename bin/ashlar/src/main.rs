@@ -18,7 +18,12 @@ mod verify;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+/// Measured: a read over JSON-RPC costs a fifth less CPU than with glibc's allocator, a call a third (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -252,6 +252,7 @@ async fn serve(
             page_cache_bytes: config.page_cache_mib << 20,
             mempool: chain::mempool::Limits::default(),
             archive: config.archive,
+            give_way,
         },
         oracle.clone(),
         oracle,
@@ -283,6 +284,16 @@ async fn serve(
         served = serving => served.context("JSON-RPC server"),
         ended = consensus => Err(anyhow!("consensus ended: {ended:?}")),
         () = shutdown.requested() => Ok(()),
+    }
+}
+
+/// Lowers this thread's priority below that of consensus and of short answers. Half a nice scale, so that it still gets on:
+/// between its steps it holds the lock of the state.
+fn give_way() {
+    // Elsewhere it would be the priority of the process.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "long calls run at the usual priority");
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Config<S> {
     /// some 200 bytes of disk for each changed value and 40 bytes of memory for each key that ever changed. Without, only
     /// the last state can be read.
     pub archive: bool,
+    /// Called first on each thread that computes what may take long: it should give way to the others.
+    pub give_way: fn(),
 }
 
 /// Why a validator could not start.
@@ -372,6 +374,7 @@ where
             recovery,
             codes,
             archive,
+            give_way: config.give_way,
         },
         async move { stateful.subscribe_databases().await },
     );

@@ -1,12 +1,13 @@
 //! A running node as its surfaces see it: questions in, answers out, nothing of the runtime.
 
+mod applied;
 mod question;
 mod world;
 
 pub use question::{Ground, Turn};
 pub use world::ProvedState;
 
-use self::question::{Answerer, Query};
+use self::applied::{Applied, Keeping, World};
 use crate::{
     alias::{Finalization, Marshal, Runtime},
     feed::{Feed, Finalized},
@@ -21,18 +22,15 @@ use alloy_primitives::{Address, B256, Bytes};
 use commonware_codec::Encode as _;
 use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, types::Height};
 use commonware_macros::select;
-use commonware_utils::channel::{mpsc, watch};
+use commonware_utils::channel::watch;
 use evm::CodeCache;
 use state::{SharedDatabase, StateError};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use types::{Block, ChainSpec, Digest, Namespace, Transaction, TransactionReceipt};
 
 /// Headers at most between a block and the certificate that covers it. Certificates are missing
 /// only for a few blocks in a row, so a longer search means they are lost.
 const COVER_BLOCKS_MAX: u64 = 256;
-
-/// Questions that may wait for the state.
-const QUERIES_MAX: usize = 4096;
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,7 +132,8 @@ pub struct Node {
     mempool: mempool::Mailbox,
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
-    queries: mpsc::Sender<Query>,
+    /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
+    world: watch::Receiver<Option<Weak<dyn World>>>,
 }
 
 /// What a node's handle is made of.
@@ -148,6 +147,7 @@ pub(crate) struct Parts {
     pub recovery: Recovery,
     pub codes: CodeCache,
     pub archive: Option<archive::Mailbox>,
+    pub give_way: fn(),
 }
 
 /// Starts answering. Questions of the state wait for `database`.
@@ -166,33 +166,27 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         codes,
         archive,
+        give_way,
     } = parts;
-    let (queries, mut inbox) = mpsc::channel::<Query>(QUERIES_MAX);
-    let answerer = Answerer {
+    let keeping = Keeping {
         spec: Arc::clone(&spec),
         feed: feed.clone(),
         codes,
         marshal: marshal.clone(),
         genesis: Arc::clone(&genesis),
         archive: archive.clone(),
+        give_way,
     };
-    // The engine lets the database go when the node stops; who asks for it then, panics.
+    let (opened, world) = watch::channel(None);
     context.spawn(|context| async move {
         let stopped = context.stopped();
         let run = async {
-            let database = database.await;
-            while let Some(query) = inbox.recv().await {
-                let (answerer, database) = (answerer.clone(), database.clone());
-                // A simulated call holds its thread as long as its gas lasts; consensus needs the others.
-                let context = context.child("query").shared(query.executes());
-                context.spawn(|context| async move {
-                    select! {
-                        _ = context.stopped() => {},
-                        () = answerer.answer(&database, query) => {},
-                    }
-                });
-            }
+            let applied = Applied::new(context, database.await, keeping);
+            let world: Arc<dyn World> = Arc::new(applied);
+            opened.send_replace(Some(Arc::downgrade(&world)));
+            std::future::pending::<()>().await;
         };
+        // With its end, the state is no longer read.
         select! {
             _ = stopped => {},
             () = run => {},
@@ -209,7 +203,7 @@ pub(crate) fn start<E: Runtime>(
         mempool,
         recovery,
         archive,
-        queries,
+        world,
     }
 }
 

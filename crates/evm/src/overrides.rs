@@ -88,6 +88,9 @@ impl Overrides {
     /// # Errors
     /// What makes them impossible.
     pub fn new(fork: Fork, accounts: Vec<AccountChange>) -> Result<Self, OverrideError> {
+        if accounts.is_empty() {
+            return Ok(Self::default());
+        }
         let precompiles = precompile_addresses(fork);
         let changed: BTreeSet<Address> = accounts.iter().map(|change| change.address).collect();
         let mut routes = Routes::default();

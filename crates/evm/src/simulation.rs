@@ -155,7 +155,11 @@ impl Simulation {
         self.settle(view)?;
         let tx = message.tx_env(self.environment.chain_id);
         let mut quantum = std::mem::take(&mut self.quantum);
-        let result = self.evm(message, &view, &mut quantum).inspect_tx(tx);
+        let mut cfg = self.cfg(message);
+        // Who is paid nothing need not be read. Traces show that account all the same.
+        cfg.disable_fee_charge = matches!(message, Message::Call(call) if call.is_free());
+        let mut evm = self.evm(message, cfg, &view, &mut quantum);
+        let result = evm.inspect_tx(tx);
         self.quantum = quantum;
         match self.quantum.ended() {
             Some(ended) => Err(ended),
@@ -176,7 +180,9 @@ impl Simulation {
         self.settle(view)?;
         let tx = message.tx_env(self.environment.chain_id);
         let block = self.block(message);
-        let result = self.evm(message, &view, inspector).inspect_tx(tx.clone());
+        let cfg = self.cfg(message);
+        let mut evm = self.evm(message, cfg, &view, inspector);
+        let result = evm.inspect_tx(tx.clone());
         Ok(refused(result)?.map(|result| Inspected { result, tx, block }))
     }
 
@@ -288,10 +294,10 @@ impl Simulation {
     fn evm<'a, I>(
         &'a mut self,
         message: Message<'_>,
+        cfg: CfgEnv,
         view: &'a &'a dyn View,
         inspector: I,
     ) -> SimulatedEvm<'a, I> {
-        let cfg = self.cfg(message);
         let precompiles = Routed::new(cfg.spec, &self.routes);
         let block = self.block(message);
         Context::mainnet()

@@ -7,6 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use std::borrow::Cow;
 use tokio::time::{Instant, timeout_at};
 
 /// A result as it is sent, or why there is none.
@@ -23,9 +24,15 @@ pub(crate) fn reply<T: Serialize + ?Sized>(value: &T) -> Reply {
 /// batch never takes the place of many callers.
 pub(crate) async fn answer(api: &Api, caller: &mut Caller<'_>, message: &[u8]) -> Option<String> {
     let deadline = Instant::now() + api.limits.request_timeout;
-    let Ok(Ok(_permit)) = timeout_at(deadline, api.requests.acquire()).await else {
-        let busy = Error::Limit("the node is busy: too many requests at once".to_owned());
-        return Some(response("null", Err(busy)));
+    let _permit = match api.requests.try_acquire() {
+        Ok(permit) => permit,
+        Err(_) => match timeout_at(deadline, api.requests.acquire()).await {
+            Ok(Ok(permit)) => permit,
+            _ => {
+                let busy = Error::Limit("the node is busy: too many requests at once".to_owned());
+                return Some(response("null", Err(busy)));
+            }
+        },
     };
     let items = match parse(message, api.limits.batch_max) {
         Ok(Message::Single(item)) => {
@@ -95,7 +102,7 @@ type Item<'a> = Result<Call<'a>, Rejected<'a>>;
 #[derive(Debug)]
 struct Call<'a> {
     id: Option<&'a RawValue>,
-    method: String,
+    method: Cow<'a, str>,
     params: Option<&'a RawValue>,
 }
 
@@ -128,12 +135,18 @@ fn parse(message: &[u8], batch_max: usize) -> Result<Message<'_>, Error> {
 }
 
 fn parse_call(raw: &RawValue) -> Item<'_> {
+    // An optional text is borrowed only if it has a name of its own.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
     #[derive(Deserialize)]
     struct Request<'a> {
-        jsonrpc: Option<String>,
+        #[serde(borrow)]
+        jsonrpc: Option<Text<'a>>,
         #[serde(borrow, default, deserialize_with = "present")]
         id: Option<&'a RawValue>,
-        method: Option<String>,
+        #[serde(borrow)]
+        method: Option<Text<'a>>,
         #[serde(borrow)]
         params: Option<&'a RawValue>,
     }
@@ -155,11 +168,11 @@ fn parse_call(raw: &RawValue) -> Item<'_> {
     if id.is_some_and(|id| id.get().starts_with(['{', '[', 't', 'f'])) {
         return rejected(None, "id must be a string, a number or null".to_owned());
     }
-    if request.jsonrpc.as_deref() != Some("2.0") {
+    if request.jsonrpc.is_none_or(|Text(version)| version != "2.0") {
         return rejected(id, "jsonrpc must be \"2.0\"".to_owned());
     }
     match request.method {
-        Some(method) => Ok(Call {
+        Some(Text(method)) => Ok(Call {
             id,
             method,
             params: request.params,

@@ -11,18 +11,22 @@ use crate::{
 use alloy_signer_local::PrivateKeySigner;
 use axum::{
     Extension, Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{
-        Request, State,
+        State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
-    routing::post,
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
+    response::IntoResponse as _,
+    routing::get,
 };
 use chain::Node;
-use http_body_util::BodyExt as _;
-use hyper::server::conn::http1;
+use http_body_util::{BodyExt as _, Either, Full};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -223,13 +227,14 @@ impl Server {
         let network = Network::new(&node)?;
         let wallet = Wallet::new(node.spec(), dev_keys);
         let (stopper, stop) = watch::channel(false);
+        let served = Served {
+            api: Arc::new(Api::new(node, network, wallet, limits)),
+            stop: stop.clone(),
+        };
         let router = Router::new()
-            .route("/", post(call).get(open).options(preflight))
+            .route("/", get(open).options(preflight))
             .fallback(async || (StatusCode::NOT_FOUND, "JSON-RPC is at /\n"))
-            .with_state(Served {
-                api: Arc::new(Api::new(node, network, wallet, limits)),
-                stop: stop.clone(),
-            });
+            .with_state(served.clone());
         let places = Arc::new(Semaphore::new(limits.connections_max));
         info!(%address, "serving JSON-RPC");
         let accepting = async {
@@ -247,13 +252,27 @@ impl Server {
                 };
                 // An answer is one write; nothing more to wait for.
                 let _ = stream.set_nodelay(true);
-                let service = router.clone().layer(Extension(Place {
+                let api = Arc::clone(&served.api);
+                let others = TowerToHyperService::new(router.clone().layer(Extension(Place {
                     _permit: Arc::new(place),
-                }));
+                })));
+                // Calls, which are nearly all there is, go without the router: it costs more than many of them.
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let (api, others) = (Arc::clone(&api), others.clone());
+                    async move {
+                        if request.method() == Method::POST && request.uri().path() == "/" {
+                            return Ok(call(&api, request).await.map(Either::Left));
+                        }
+                        others
+                            .call(request)
+                            .await
+                            .map(|other| other.map(Either::Right))
+                    }
+                });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                    .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades();
                 let mut stop = stop.clone();
                 tokio::spawn(async move {
@@ -309,7 +328,7 @@ struct Place {
 }
 
 /// A message over HTTP.
-async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Response {
+async fn call(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
         let error = Error::InvalidRequest(
@@ -327,7 +346,7 @@ async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Res
         }
         Err(_) => return answered(StatusCode::REQUEST_TIMEOUT, Some(refusal(Error::Timeout))),
     };
-    match dispatch::answer(&api, &mut Caller::default(), &message).await {
+    match dispatch::answer(api, &mut Caller::default(), &message).await {
         Some(answer) => answered(StatusCode::OK, Some(answer)),
         None => answered(StatusCode::NO_CONTENT, None),
     }
@@ -335,7 +354,7 @@ async fn call(State(Served { api, .. }): State<Served>, request: Request) -> Res
 
 /// A body of at most so many bytes. What is beyond is read and thrown away, as far as that is bearable: a client that is hung
 /// up on while it sends never sees the answer.
-async fn receive(mut body: Body, most: usize) -> Option<Vec<u8>> {
+async fn receive(mut body: Incoming, most: usize) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     let mut received = 0_usize;
     while received <= DISCARDED_BYTES_MAX {
@@ -377,8 +396,8 @@ fn refusal(error: Error) -> String {
     dispatch::response("null", Err(error))
 }
 
-fn answered(status: StatusCode, text: Option<String>) -> Response {
-    let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
+fn answered(status: StatusCode, text: Option<String>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(text.map_or_else(Full::default, Full::from));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if status != StatusCode::NO_CONTENT {
@@ -396,7 +415,7 @@ fn answered(status: StatusCode, text: Option<String>) -> Response {
 }
 
 /// What a browser asks before a web page may call.
-async fn preflight() -> Response {
+async fn preflight() -> Response<Full<Bytes>> {
     let mut response = answered(StatusCode::NO_CONTENT, None);
     let headers = response.headers_mut();
     headers.insert(
@@ -420,7 +439,7 @@ async fn open(
     Extension(place): Extension<Place>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
+) -> Response<Body> {
     match upgrade {
         Ok(upgrade) => {
             let most = api.limits.body_bytes_max;

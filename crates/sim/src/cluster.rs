@@ -183,6 +183,7 @@ impl Cluster {
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
             archive: true,
+            give_way: || {},
         };
         let peers = self.oracle.manager();
         let (started, node) = oneshot::channel();

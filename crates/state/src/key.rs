@@ -1,6 +1,6 @@
 //! Where things lie: 32-byte keys by domain.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, Keccak256, U256};
 use commonware_utils::sequence::FixedBytes;
 use types::StateKey;
 
@@ -37,5 +37,9 @@ pub(crate) fn head_key(key: &StateKey) -> Key {
 }
 
 fn hash(parts: &[&[u8]]) -> Key {
-    Key::new(keccak256(parts.concat()).0)
+    let mut hasher = Keccak256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    Key::new(hasher.finalize().0)
 }

@@ -53,6 +53,9 @@ impl From<qmdb::Error<Family>> for StateError {
 
 /// Values by database key. [`StateRead`] is made of it.
 pub trait ValueRead: Send + Sync {
+    /// Value of `key`.
+    fn value(&self, key: Key) -> impl Future<Output = Result<Option<Value>, StateError>> + Send;
+
     /// Values of `keys`, in their order, read together.
     fn values(
         &self,
@@ -74,7 +77,7 @@ pub trait StateRead: Send + Sync {
 
 impl<T: ValueRead> StateRead for T {
     async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
-        let head = self.values(&[head_key(&key)]).await?.pop().flatten();
+        let head = self.value(head_key(&key)).await?;
         match (key, head) {
             (StateKey::Code(hash), Some(head)) => code(self, hash, head).await,
             (_, head) => Ok(plain(head)),
@@ -131,6 +134,10 @@ where
     C: Contiguous<Item = Operation<Family, Update<Key, FixedEncoding<Value>>>>,
     I: UnorderedIndex<Value = Location<Family>> + 'static,
 {
+    async fn value(&self, key: Key) -> Result<Option<Value>, StateError> {
+        Ok(self.get(&key).await?)
+    }
+
     async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StateError> {
         Ok(self.get_many(&keys.iter().collect::<Vec<_>>()).await?)
     }
@@ -138,6 +145,10 @@ where
 
 /// The applied state: the last finalized block.
 impl<E: Context + Spawner> ValueRead for crate::Database<E> {
+    async fn value(&self, key: Key) -> Result<Option<Value>, StateError> {
+        Ok(self.get(&key).await?)
+    }
+
     async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StateError> {
         Ok(self.get_many(&keys.iter().collect::<Vec<_>>()).await?)
     }

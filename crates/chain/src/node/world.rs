@@ -2,13 +2,20 @@
 
 use super::{
     Ground, Node, NodeError,
-    question::{Maker, Query, Turn},
+    applied::World,
+    question::{Pose, Turn},
 };
 use crate::{feed::Finalized, history::archive::ArchiveError};
 use alloy_primitives::{Address, Bytes, U256};
+use commonware_macros::select;
 use commonware_utils::channel::oneshot;
 use evm::{Interrupt, Question};
-use std::sync::Arc;
+use futures::FutureExt as _;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 use types::{Account, StateKey, StateValue};
 
 /// Blocks that may become final while a proof is made: it takes well below a millisecond for each key.
@@ -71,7 +78,7 @@ impl Node {
         at: Option<u64>,
         keys: Vec<StateKey>,
     ) -> Result<Vec<StateValue>, NodeError> {
-        self.ask(|reply| Query::Read { at, keys, reply }).await
+        self.world().await?.read(at, keys).await
     }
 
     /// An account after the last final block; an absent one is empty.
@@ -147,7 +154,7 @@ impl Node {
             .chain(slots)
             .collect();
         let mut bell = self.watch();
-        let (snapshot, entries) = self.ask(|reply| Query::Prove { keys, reply }).await?;
+        let (snapshot, entries) = self.world().await?.prove(keys).await?;
         // State is applied shortly before its block is told of.
         loop {
             let latest = self.latest();
@@ -190,43 +197,85 @@ impl Node {
     where
         Q: Question<Answer: Send> + Send + 'static,
     {
-        let (alive, gone) = oneshot::channel();
-        let interrupt = Interrupt::default();
-        let _waiting = Waiting {
-            interrupt: interrupt.clone(),
-            _alive: alive,
-        };
-        self.ask(|reply| Query::Ask {
-            at,
-            turn,
-            posed: Box::new(Maker::<Q, _> { make, reply }),
-            interrupt,
-            gone,
-        })
-        .await
+        let world = self.world().await?;
+        match turn {
+            Turn::Short => answer(&*world, at, turn, Interrupt::default(), make).await,
+            Turn::Long => long(world, at, make).await,
+        }
     }
 
-    async fn ask<T>(
-        &self,
-        query: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> Query,
-    ) -> Result<T, NodeError> {
-        let (reply, answer) = oneshot::channel();
-        self.queries
-            .send(query(reply))
-            .await
-            .map_err(|_| NodeError::Unavailable)?;
-        answer.await.map_err(|_| NodeError::Unavailable)?
+    /// The state, once it can be read.
+    async fn world(&self) -> Result<Arc<dyn World>, NodeError> {
+        if let Some(world) = &*self.world.borrow() {
+            return world.upgrade().ok_or(NodeError::Unavailable);
+        }
+        let mut opening = self.world.clone();
+        let opened = opening.wait_for(Option::is_some).await;
+        let world = opened.ok().and_then(|world| world.as_ref()?.upgrade());
+        world.ok_or(NodeError::Unavailable)
     }
+}
+
+async fn answer<Q>(
+    world: &dyn World,
+    at: Option<u64>,
+    turn: Turn,
+    interrupt: Interrupt,
+    make: impl FnOnce(Ground) -> Q + Send,
+) -> Result<Q::Answer, NodeError>
+where
+    Q: Question<Answer: Send> + Send,
+{
+    let mut pose = Pose::Planned(make);
+    world.answer(at, turn, interrupt, &mut pose).await?;
+    pose.into_answer()
+}
+
+/// Answers on a thread of its own, which ends when nobody waits any more.
+async fn long<Q>(
+    world: Arc<dyn World>,
+    at: Option<u64>,
+    make: impl FnOnce(Ground) -> Q + Send + 'static,
+) -> Result<Q::Answer, NodeError>
+where
+    Q: Question<Answer: Send> + Send + 'static,
+{
+    let (mut reply, answered) = oneshot::channel();
+    let interrupt = Interrupt::default();
+    let waiting = Waiting {
+        interrupt: interrupt.clone(),
+        answered,
+    };
+    let asked = Arc::clone(&world);
+    let work = async move {
+        let result = select! {
+            result = answer(&*asked, at, Turn::Long, interrupt, make) => result,
+            () = reply.closed() => return,
+        };
+        let _ = reply.send(result);
+    };
+    world.set_apart(work.boxed());
+    drop(world);
+    waiting.await
 }
 
 /// Someone who waits for an answer.
-struct Waiting {
+struct Waiting<T> {
     interrupt: Interrupt,
-    /// Closed after the interrupt is set.
-    _alive: oneshot::Sender<()>,
+    answered: oneshot::Receiver<Result<T, NodeError>>,
 }
 
-impl Drop for Waiting {
+impl<T> Future for Waiting<T> {
+    type Output = Result<T, NodeError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = Pin::new(&mut self.answered).poll(context);
+        answered.map(|answer| answer.unwrap_or(Err(NodeError::Unavailable)))
+    }
+}
+
+impl<T> Drop for Waiting<T> {
+    /// Between reads it ends by itself, within one it has to be told.
     fn drop(&mut self) {
         self.interrupt.set();
     }

@@ -445,6 +445,7 @@ async fn validator(
         page_cache_bytes: 4 << 20,
         mempool: chain::mempool::Limits::default(),
         archive,
+        give_way: || {},
     };
     let started = chain::start(
         context.child("chain"),

@@ -1,11 +1,10 @@
 //! The bombs: the smallest questions that could take the most.
 
-use super::wire::Wire;
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Bytes, TxKind, U64, hex};
-use alloy_signer::SignerSync as _;
-use alloy_signer_local::PrivateKeySigner;
+use super::super::{
+    sender::Sender,
+    wire::{Wire, head, question},
+};
+use alloy_primitives::{Bytes, TxKind, hex};
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::json;
@@ -45,29 +44,27 @@ pub(crate) struct Answers {
 /// All of them, for a node that has been given something to choke on.
 pub(crate) async fn all(rpc: &str, private_key: &str) -> Result<Vec<Bomb>> {
     make_logs(rpc, private_key).await?;
-    let ask =
-        |method, params| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let logs = ask(
+    let logs = question(
         "eth_getLogs",
         json!([{ "fromBlock": "0x0", "toBlock": "latest" }]),
     );
-    let endless = ask("eth_call", json!([{ "data": ENDLESS_CODE }, "latest"]));
-    let number = ask("eth_blockNumber", json!([]));
+    let endless = question("eth_call", json!([{ "data": ENDLESS_CODE }, "latest"]));
+    let number = question("eth_blockNumber", json!([]));
     let deep = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":{}{}}}"#,
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
     Ok(vec![
-        bomb("all logs", logs.to_string(), (200, -32005)),
+        bomb("all logs", logs, (200, -32005)),
         bomb(
             "batch of 10,000",
-            json!(vec![number; 10_000]).to_string(),
+            format!("[{}]", vec![number; 10_000].join(",")),
             (200, -32600),
         ),
         bomb("body of 64 MB", " ".repeat(64_000_000), (413, -32600)),
         bomb("100,000 deep", deep, (200, -32602)),
-        bomb("endless call", endless.to_string(), (200, -32000)),
+        bomb("endless call", endless, (200, -32000)),
     ])
 }
 
@@ -129,65 +126,15 @@ struct Refused {
     message: String,
 }
 
-fn head(text: &str) -> String {
-    text.chars().take(200).collect()
-}
-
 /// Sends transactions that make as many logs as their gas allows, until there are enough.
 async fn make_logs(rpc: &str, private_key: &str) -> Result<()> {
-    let signer: PrivateKeySigner = private_key.parse()?;
-    let mut wire = Wire::open(rpc).await?;
-    let chain_id: U64 = ask(&mut wire, "eth_chainId", json!([])).await?;
-    let nonce: U64 = ask(
-        &mut wire,
-        "eth_getTransactionCount",
-        json!([signer.address(), "pending"]),
-    )
-    .await?;
-    let (mut nonce, mut logs) = (nonce.to::<u64>(), 0);
+    let mut sender = Sender::open(rpc, private_key).await?;
+    let mut logs = 0;
     while logs < LOGS_MIN {
-        let transaction = TxEip1559 {
-            chain_id: chain_id.to(),
-            nonce,
-            gas_limit: LOGS_GAS,
-            max_fee_per_gas: 100_000_000_000,
-            to: TxKind::Create,
-            input: Bytes::from_static(&LOGS_CODE),
-            ..TxEip1559::default()
-        };
-        let signature = signer.sign_hash_sync(&transaction.signature_hash())?;
-        let raw = TxEnvelope::from(transaction.into_signed(signature)).encoded_2718();
-        let receipt: Receipt = ask(
-            &mut wire,
-            "eth_sendRawTransactionSync",
-            json!([hex::encode_prefixed(raw)]),
-        )
-        .await?;
+        let code = Bytes::from_static(&LOGS_CODE);
+        let receipt = sender.send(TxKind::Create, code, LOGS_GAS).await?;
         ensure!(!receipt.logs.is_empty(), "a transaction made no logs");
         logs += receipt.logs.len();
-        nonce += 1;
     }
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Receipt {
-    logs: Vec<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Answer<T> {
-    result: T,
-}
-
-async fn ask<T: for<'de> Deserialize<'de>>(
-    wire: &mut Wire,
-    method: &str,
-    params: serde_json::Value,
-) -> Result<T> {
-    let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-    let (status, answer) = wire.ask(question.to_string().as_bytes()).await?;
-    let answer: Answer<T> = serde_json::from_str(&answer)
-        .with_context(|| format!("{method}: {status} {}", head(&answer)))?;
-    Ok(answer.result)
 }

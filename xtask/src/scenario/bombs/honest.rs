@@ -1,6 +1,6 @@
 //! Clients that ask for little, at a steady rate, and remember how long they waited.
 
-use super::wire::Wire;
+use super::super::wire::Wire;
 use anyhow::{Result, ensure};
 use std::time::Duration;
 use tokio::{

@@ -3,6 +3,8 @@
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Buf;
+use serde::Deserialize;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -54,7 +56,7 @@ impl Wire {
                     if read? == 0 {
                         bail!("hung up without an answer");
                     }
-                    if let Some(head) = head_of(&answer)? {
+                    if let Some(head) = parse_head(&answer)? {
                         break head;
                     }
                 }
@@ -74,6 +76,34 @@ impl Wire {
         }
         Ok((status, body))
     }
+
+    /// Calls a method that succeeds.
+    pub(crate) async fn call<T: for<'de> Deserialize<'de>>(
+        &mut self,
+        method: &str,
+        params: serde_json::Value,
+    ) -> Result<T> {
+        let question = question(method, params);
+        let (status, answer) = self.ask(question.as_bytes()).await?;
+        let answer: Answer<T> = serde_json::from_str(&answer)
+            .with_context(|| format!("{method}: {status} {}", head(&answer)))?;
+        Ok(answer.result)
+    }
+}
+
+/// A call as it is sent.
+pub(crate) fn question(method: &str, params: serde_json::Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()
+}
+
+/// As much of an answer as an error may hold.
+pub(crate) fn head(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+#[derive(Deserialize)]
+struct Answer<T> {
+    result: T,
 }
 
 async fn connect(address: &str) -> Result<TcpStream> {
@@ -85,7 +115,7 @@ async fn connect(address: &str) -> Result<TcpStream> {
 }
 
 /// Status, length of the body, and where it begins; none if the head is not there yet.
-fn head_of(answer: &[u8]) -> Result<Option<(u16, usize, usize)>> {
+fn parse_head(answer: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     let Some(end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -115,10 +145,10 @@ mod tests {
     #[test]
     fn heads_are_read() {
         let answer = b"HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
-        let (status, length, body_at) = head_of(answer).unwrap().unwrap();
+        let (status, length, body_at) = parse_head(answer).unwrap().unwrap();
         assert_eq!((status, length), (413, 7));
         assert_eq!(&answer[body_at..], b"{\"a\":1}");
         assert!(closes(answer));
-        assert!(head_of(b"HTTP/1.1 200 OK\r\n").unwrap().is_none());
+        assert!(parse_head(b"HTTP/1.1 200 OK\r\n").unwrap().is_none());
     }
 }
