@@ -13,6 +13,8 @@ use std::{collections::BTreeMap, ops::Range};
 const READS_MAX: u64 = 512;
 /// Bytes of logs after which it is cut.
 const BYTES_MAX: usize = 1 << 20;
+/// Keys of a criterion up to which each log is looked up for each of them; of more, all logs are listed.
+const LOOKED_UP: usize = 4;
 /// Logs read together. A log has at most some 2 MiB: a transaction's gas buys no more.
 const TOGETHER: usize = 16;
 
@@ -125,22 +127,49 @@ impl<E: Runtime> Index<E> {
             .collect())
     }
 
-    /// In the tail all criteria are at hand.
+    /// In the tail all postings are at hand. All criteria are followed at the same pace until one of them ends: it has the
+    /// fewest, and the others may have thousands of times as many.
     fn in_tail(&self, criteria: &[Vec<Key>], logs: &Range<u32>) -> Vec<u32> {
-        let mut lists = criteria.iter().map(|keys| {
-            let mut list = Vec::new();
-            for key in keys {
-                let at = |log| Posting { key: *key, log };
-                let range = self.tail.range(at(logs.start)..at(logs.end));
-                list.extend(range.map(|posting| posting.log));
+        let mut lists: Vec<_> = criteria
+            .iter()
+            .map(|keys| (self.tail_of(keys, logs), Vec::new()))
+            .collect();
+        let mut fewest = None;
+        while fewest.is_none() && !lists.is_empty() {
+            for (index, (postings, list)) in lists.iter_mut().enumerate() {
+                let Some(log) = postings.next() else {
+                    fewest = Some(index);
+                    break;
+                };
+                list.push(log);
             }
-            sorted(list)
-        });
-        let mut found = lists.next().unwrap_or_default();
-        for list in lists {
-            found.retain(|log| list.binary_search(log).is_ok());
+        }
+        let Some(fewest) = fewest else {
+            return Vec::new();
+        };
+        let mut found = sorted(lists.swap_remove(fewest).1);
+        for (index, keys) in criteria.iter().enumerate() {
+            if index == fewest {
+                continue;
+            }
+            if keys.len() <= LOOKED_UP {
+                let has = |log, key: &Key| self.tail.contains(&Posting { key: *key, log });
+                found.retain(|log| keys.iter().any(|key| has(*log, key)));
+            } else {
+                let list = sorted(self.tail_of(keys, logs).collect());
+                found.retain(|log| list.binary_search(log).is_ok());
+            }
         }
         found
+    }
+
+    /// The logs of the tail that have one of the keys, key by key.
+    fn tail_of(&self, keys: &[Key], logs: &Range<u32>) -> impl Iterator<Item = u32> {
+        let range = move |key: &Key| {
+            let at = |log| Posting { key: *key, log };
+            self.tail.range(at(logs.start)..at(logs.end))
+        };
+        keys.iter().flat_map(range).map(|posting| posting.log)
     }
 
     /// In a run the criterion with the fewest pages goes first; another is read as long as that is less work than reading
