@@ -37,27 +37,13 @@ pub fn precompile_addresses(fork: Fork) -> BTreeSet<Address> {
 pub(crate) struct Routed {
     inner: EthPrecompiles,
     routes: Routes,
-    /// Where they are, if not all in their places.
-    addresses: Option<AddressSet>,
 }
 
 impl Routed {
     pub(crate) fn new(spec: SpecId, routes: &Routes) -> Self {
-        let inner = EthPrecompiles::new(spec);
-        let addresses = (!routes.0.is_empty()).then(|| {
-            let mut addresses = inner.warm_addresses().clone();
-            for (address, target) in &routes.0 {
-                match target {
-                    Some(_) => addresses.insert(*address),
-                    None => addresses.remove(address),
-                };
-            }
-            addresses
-        });
         Self {
-            inner,
+            inner: EthPrecompiles::new(spec),
             routes: routes.clone(),
-            addresses,
         }
     }
 }
@@ -85,9 +71,8 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for Routed {
         }
     }
 
+    /// As in geth, those of the fork: what is moved is no dearer to call, and where it went no cheaper.
     fn warm_addresses(&self) -> &AddressSet {
-        self.addresses
-            .as_ref()
-            .unwrap_or_else(|| self.inner.warm_addresses())
+        self.inner.warm_addresses()
     }
 }

@@ -85,7 +85,7 @@ pub struct SimulatedCall {
     pub outcome: CallOutcome,
     /// Its logs, and those of transfers if they were asked for.
     pub logs: Vec<Log>,
-    /// Gas used before refunds.
+    /// Gas used before refunds, but no less than was paid for.
     pub gas_used_max: u64,
 }
 
@@ -291,9 +291,12 @@ impl Simulate {
             }
         };
         self.simulation.commit(executed.state, view)?;
-        let gas_used_max = executed.result.gas().total_gas_spent();
+        let gas_spent = executed.result.gas().total_gas_spent();
+        let own_logs = executed.result.logs().to_vec();
         let outcome = CallOutcome::from(executed.result);
         let gas_used = outcome.gas_used();
+        // Call data has a floor (EIP-7623).
+        let gas_used_max = gas_spent.max(gas_used);
         self.gas_left = self.gas_left.saturating_sub(gas_used);
         current.gas_used = current.gas_used.saturating_add(gas_used);
         let success = matches!(outcome, CallOutcome::Success { .. });
@@ -311,7 +314,8 @@ impl Simulate {
         let receipt = ReceiptWithBloom::from(Receipt {
             status: success.into(),
             cumulative_gas_used: current.gas_used,
-            logs: logs.clone(),
+            // As in geth: nobody logged the transfers, they are only told of.
+            logs: if success { own_logs } else { Vec::new() },
         });
         current.receipts.push(match envelope.tx_type() {
             TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
@@ -342,6 +346,11 @@ impl Question for Simulate {
             return Ok(None);
         };
         let Some(plan) = current.calls.front().cloned() else {
+            // What a block without calls changes is there for those after it.
+            if let Err(fault) = self.simulation.settle(view) {
+                self.current = Some(current);
+                return Err(fault);
+            }
             self.end(current);
             return Ok(None);
         };

@@ -197,7 +197,7 @@ impl Simulation {
     }
 
     /// Applies overrides once all that this needs was read.
-    fn settle(&mut self, view: &dyn View) -> Result<(), ViewError> {
+    pub(crate) fn settle(&mut self, view: &dyn View) -> Result<(), ViewError> {
         let Some(overrides) = &self.overrides else {
             return Ok(());
         };

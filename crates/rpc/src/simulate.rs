@@ -309,8 +309,9 @@ impl Place {
             max_used_gas: Some(gas_used_max),
             status: error.is_none(),
             error,
+            // As in geth: what a call reverted with is in its error.
             return_data: match outcome {
-                CallOutcome::Success { output, .. } | CallOutcome::Revert { output, .. } => output,
+                CallOutcome::Success { output, .. } => output,
                 _ => Bytes::new(),
             },
         }

@@ -1,7 +1,7 @@
 //! Blocks that are only imagined.
 
 use crate::node::{Node, User, quantity};
-use alloy_primitives::{Address, B256, U256, hex, keccak256};
+use alloy_primitives::{Address, B256, Bloom, U256, hex, keccak256};
 use rpc::Limits;
 use serde_json::{Value, json};
 use types::Fees;
@@ -66,7 +66,11 @@ async fn blocks_between_are_made() {
     let head = node.height().await;
     let far = format!("{:#x}", head + 20);
     let payload = json!({"blockStateCalls": [
-        {"blockOverrides": {"number": far}, "calls": [{"data": code}]},
+        {
+            "blockOverrides": {"number": far},
+            "stateOverrides": {CARL: {"code": code}},
+            "calls": [{"to": CARL}],
+        },
     ]});
     let at = format!("{head:#x}");
     let blocks = node.call("eth_simulateV1", json!([payload, at])).await;
@@ -263,4 +267,48 @@ async fn all_calls_share_the_gas_there_is() {
         .error("eth_simulateV1", json!([{"blockStateCalls": blocks}]))
         .await;
     assert_eq!(error, "-38026: simulation gave more than 100000 bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_block_without_calls_changes_stays() {
+    let node = Node::start().await;
+    let blocks = json!([
+        {"stateOverrides": {ANN: {"balance": "0x3e8"}, CARL: {"code": "0x602a5f5260205ff3"}}},
+        {},
+        {"calls": [{"from": ANN, "to": BOB, "value": "0x3e8"}, {"from": ANN, "to": CARL}]},
+    ]);
+    let blocks = simulate(&node, blocks).await;
+    let calls = &blocks[2]["calls"];
+    assert_eq!(calls[0]["status"], "0x1", "{blocks}");
+    assert_eq!(calls[1]["returnData"], json!(B256::with_last_byte(0x2a)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_are_accounted_for_as_in_geth() {
+    let node = Node::start().await;
+    // Reverts with one word; sends a wei to another.
+    let reverts = "0x60205ffd";
+    let sends = format!("0x5f5f5f5f600173{}5af100", &ANN[2..]);
+    let payload = json!({"traceTransfers": true, "blockStateCalls": [{
+        "stateOverrides": {BOB: {"code": reverts}, CARL: {"code": sends, "balance": "0x1"}},
+        "calls": [
+            {"from": ANN, "to": BOB},
+            {"from": ANN, "to": CARL},
+            {"from": ANN, "to": ANN, "input": format!("0x{}", "01".repeat(100))},
+        ],
+    }]});
+    let blocks = node.call("eth_simulateV1", json!([payload])).await;
+    let block = &blocks[0];
+    let [reverted, sent, long] = &block["calls"].as_array().unwrap()[..] else {
+        panic!("{blocks}");
+    };
+    // What a call reverts with is in its error only.
+    assert_eq!(reverted["returnData"], "0x");
+    assert_eq!(reverted["error"]["data"], json!(B256::ZERO));
+    // The transfer is told of, but not logged.
+    assert_eq!(sent["logs"].as_array().unwrap().len(), 1);
+    assert_eq!(block["logsBloom"], json!(Bloom::ZERO));
+    // The floor of call data is paid for, and so it is the most (EIP-7623).
+    assert_eq!(long["gasUsed"], format!("{:#x}", 21_000 + 100 * 40));
+    assert_eq!(long["maxUsedGas"], long["gasUsed"]);
 }
