@@ -132,17 +132,16 @@ pub(crate) fn render(block: &Finalized, full: bool) -> Block {
     } else {
         BlockTransactions::Hashes(block.transactions.iter().map(|each| each.hash()).collect())
     };
-    let header = header(&block.block, block.hash)
-        .with_total_difficulty(Some(U256::ZERO))
-        .with_size(Some(U256::from(size(
-            block.block.header(),
-            block.block.transactions(),
-        ))));
+    let withdrawals = block.block.header().withdrawals_root;
+    let header = header(&block.block, block.hash).with_size(Some(U256::from(size(
+        block.block.header(),
+        block.block.transactions(),
+    ))));
     Block {
         header,
         uncles: Vec::new(),
         transactions,
-        withdrawals: Some(Withdrawals::default()),
+        withdrawals: withdrawals.map(|_| Withdrawals::default()),
     }
 }
 
@@ -154,7 +153,8 @@ pub(crate) fn size(header: &alloy_consensus::Header, transactions: &[Bytes]) -> 
         _ => raw.length(),
     };
     let transactions = list(transactions.iter().map(encoded).sum());
-    list(header.length() + transactions + list(0) + list(0))
+    let withdrawals = header.withdrawals_root.map_or(0, |_| list(0));
+    list(header.length() + transactions + list(0) + withdrawals)
 }
 
 fn list(payload_length: usize) -> usize {

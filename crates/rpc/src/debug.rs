@@ -139,12 +139,13 @@ pub(crate) async fn raw_block(api: &Api, mut params: Params<'_>) -> Reply {
     params.end()?;
     let block = found(api, id).await?;
     let transactions = block.transactions.iter();
+    let header = block.block.header();
     let ethereum = EthereumBlock {
-        header: block.block.header().clone(),
+        header: header.clone(),
         body: BlockBody {
             transactions: transactions.map(|each| each.envelope().clone()).collect(),
             ommers: Vec::new(),
-            withdrawals: Some(Withdrawals::default()),
+            withdrawals: header.withdrawals_root.map(|_| Withdrawals::default()),
         },
     };
     reply(&Bytes::from(alloy_rlp::encode(&ethereum)))

@@ -7,7 +7,7 @@ use crate::{
     parameter::Params,
     transaction,
 };
-use alloy_consensus::{Transaction as _, transaction::TransactionInfo};
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, U64};
 use chain::mempool::Standing;
 use serde::Serialize;
@@ -36,12 +36,8 @@ pub(crate) async fn status(api: &Api, params: Params<'_>) -> Reply {
 pub(crate) async fn content(api: &Api, params: Params<'_>) -> Reply {
     params.end()?;
     let waiting = waiting(api, None).await?;
-    crate::block::offload_always(move || {
-        reply(&arranged(&waiting, |each| {
-            transaction::render(each, TransactionInfo::default())
-        }))
-    })
-    .await
+    crate::block::offload_always(move || reply(&arranged(&waiting, transaction::Waiting::new)))
+        .await
 }
 
 /// `txpool_contentFrom`: of one sender.
@@ -50,9 +46,7 @@ pub(crate) async fn content_from(api: &Api, mut params: Params<'_>) -> Reply {
     params.end()?;
     let waiting = waiting(api, Some(sender)).await?;
     crate::block::offload_always(move || {
-        let Content { pending, queued } = arranged(&waiting, |each| {
-            transaction::render(each, TransactionInfo::default())
-        });
+        let Content { pending, queued } = arranged(&waiting, transaction::Waiting::new);
         // There is one sender, so its name is left out.
         let of = |all: BTreeMap<_, _>| all.into_values().next().unwrap_or_default();
         reply(&json!({"pending": of(pending), "queued": of(queued)}))

@@ -11,7 +11,6 @@ use crate::{
     parameter::Params,
     transaction,
 };
-use alloy_consensus::transaction::TransactionInfo;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::U128;
 use alloy_rpc_types_eth::Filter;
@@ -253,8 +252,8 @@ impl Subscription {
                 if !whole {
                     self.notify(reply(&hash)?.get()).await?;
                 } else if let Some(waiting) = self.node.waiting(hash).await {
-                    let rendered = transaction::render(&waiting, TransactionInfo::default());
-                    self.notify(reply(&rendered)?.get()).await?;
+                    let waiting = transaction::Waiting::new(&waiting);
+                    self.notify(reply(&waiting)?.get()).await?;
                 }
             }
             bell.changed().await.map_err(|_| End::Gone)?;

@@ -33,7 +33,7 @@ pub(crate) async fn by_hash(api: &Api, mut params: Params<'_>) -> Reply {
         return reply(&in_block(&block, index));
     }
     if let Some(waiting) = api.node.waiting(hash).await {
-        return reply(&render(&waiting, TransactionInfo::default()));
+        return reply(&Waiting::new(&waiting));
     }
     // It may have left the mempool for a block between the two questions.
     let found = api.node.transaction(hash).await;
@@ -217,8 +217,27 @@ pub(crate) fn in_block(block: &Finalized, index: usize) -> Option<Transaction> {
     ))
 }
 
+/// A transaction that waits: null is all that names a block, its time too.
+#[derive(Debug, Serialize)]
+pub(crate) struct Waiting {
+    #[serde(flatten)]
+    transaction: Transaction,
+    /// Left out of the transaction when there is none.
+    #[serde(rename = "blockTimestamp")]
+    block_timestamp: (),
+}
+
+impl Waiting {
+    pub(crate) fn new(transaction: &types::Transaction) -> Self {
+        Self {
+            transaction: render(transaction, TransactionInfo::default()),
+            block_timestamp: (),
+        }
+    }
+}
+
 /// A transaction as clients get it.
-pub(crate) fn render(transaction: &types::Transaction, place: TransactionInfo) -> Transaction {
+fn render(transaction: &types::Transaction, place: TransactionInfo) -> Transaction {
     rendered(transaction.envelope().clone(), transaction.signer(), place)
 }
 
