@@ -37,14 +37,27 @@ pub(crate) async fn code(api: &Api, mut params: Params<'_>) -> Reply {
     reply(&api.node.code_at(at, address).await?)
 }
 
-/// `eth_getStorageAt`. The slot may be written without leading zeros, as web3.py does.
+/// `eth_getStorageAt`.
 pub(crate) async fn storage(api: &Api, mut params: Params<'_>) -> Reply {
     let address: Address = params.required()?;
-    let slot: U256 = params.required()?;
+    let slot = slot(params.required()?)?;
     let block: Option<BlockId> = params.optional()?;
     params.end()?;
     let at = state_at(&api.node, block).await?;
     reply(&B256::from(api.node.slot_at(at, address, slot).await?))
+}
+
+/// A slot, which may be written without leading zeros, as web3.py does, and as in geth without 0x: it is never decimal.
+fn slot(key: &str) -> Result<U256, Error> {
+    let invalid = |what: &str| Error::InvalidParams(format!("{what}: {key:?}"));
+    let digits = key.strip_prefix("0x").unwrap_or(key);
+    if digits.len() > 64 {
+        return Err(invalid("storage key too long (want at most 32 bytes)"));
+    }
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(invalid("invalid hex in storage key"));
+    }
+    U256::from_str_radix(digits, 16).map_err(|_| invalid("invalid hex in storage key"))
 }
 
 /// Slots of one question, as in geth.
@@ -153,4 +166,32 @@ async fn unchanged_since(node: &Node, asked: u64, head: u64) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_hexadecimal() {
+        for (key, want) in [("0x", 0), ("0x0", 0), ("0x010", 16), ("10", 16)] {
+            assert_eq!(slot(key), Ok(U256::from(want)), "{key}");
+        }
+        let most = format!("0x{}", "f".repeat(64));
+        assert_eq!(slot(&most), Ok(U256::MAX));
+        for (key, text) in [
+            (
+                "0xasdf".to_owned(),
+                r#"invalid hex in storage key: "0xasdf""#,
+            ),
+            ("+1".to_owned(), r#"invalid hex in storage key: "+1""#),
+            (
+                format!("{most}f"),
+                "storage key too long (want at most 32 bytes)",
+            ),
+        ] {
+            let error = slot(&key).unwrap_err().to_string();
+            assert!(error.starts_with(text), "{error}");
+        }
+    }
 }

@@ -36,6 +36,10 @@ impl<'a> Params<'a> {
         self.read += 1;
         match self.values.get(index).map(|value| value.get()) {
             None | Some("null") => Ok(None),
+            // Some of the types take it, and then not always for what was meant.
+            Some(text) if is_bare_hex(text) => Err(Error::InvalidParams(format!(
+                "invalid argument {index}: hex string without 0x prefix"
+            ))),
             Some(text) => serde_json::from_str(text).map(Some).map_err(|error| {
                 // The position inside the parameter helps nobody.
                 let text = error.to_string();
@@ -55,6 +59,19 @@ impl<'a> Params<'a> {
         }
         Ok(())
     }
+}
+
+/// Digits of an address, the shortest thing that cannot be a decimal number of someone's.
+const BARE_HEX_MIN: usize = 40;
+
+/// Whether this is a JSON string of an address, a hash or bytes whose 0x was forgotten.
+fn is_bare_hex(text: &str) -> bool {
+    let digits = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    digits.is_some_and(|digits| {
+        digits.len() >= BARE_HEX_MIN && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 #[cfg(test)]
@@ -114,6 +131,10 @@ mod tests {
         check(
             &format!(r#"["{zero}","10"]"#),
             expect!["invalid argument 1: hex string without 0x prefix"],
+        );
+        check(
+            &format!(r#"["{}"]"#, &zero[2..]),
+            expect!["invalid argument 0: hex string without 0x prefix"],
         );
         check(
             &format!(r#"["{zero}",10]"#),
