@@ -3,12 +3,11 @@
 use crate::{
     body::Body,
     chain::Chain,
-    fork::{Fork, Network},
-    json::{Allocations, quantity, quantity_option},
+    fork::{Fork, Network, Schedule},
+    json::{Allocations, quantity_option},
     suite::{self, Case, Verdict},
     world::World,
 };
-use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -58,17 +57,6 @@ struct Config {
     blob_schedule: BTreeMap<String, Schedule>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Schedule {
-    #[serde(deserialize_with = "quantity")]
-    target: u64,
-    #[serde(deserialize_with = "quantity")]
-    max: u64,
-    #[serde(deserialize_with = "quantity")]
-    base_fee_update_fraction: u64,
-}
-
 /// Runs all vectors of a file.
 pub(crate) fn run(
     file: &[u8],
@@ -103,9 +91,10 @@ fn replay(vector: &Vector) -> Result<(), String> {
             .as_ref()
             .or(block.expect_exception_all.as_ref());
         match (chain.import(&block.rlp), expected) {
-            (Ok(hash), None) => match &block.block_header {
-                Some(stated) if stated.hash != hash => {
-                    return Err(format!("block {index} is {hash}, want {}", stated.hash));
+            (Ok(taken), None) => match &block.block_header {
+                Some(stated) if stated.hash != taken.hash => {
+                    let (have, want) = (taken.hash, stated.hash);
+                    return Err(format!("block {index} is {have}, want {want}"));
                 }
                 Some(_) => {}
                 None => return Err(format!("block {index} was taken, but is not valid")),
@@ -148,21 +137,7 @@ fn begin(vector: &Vector) -> Result<Chain, String> {
         .ok_or_else(|| format!("the network {} is not known", vector.network))?;
     for (name, schedule) in &vector.config.blob_schedule {
         if let Some(fork) = Fork::parse(name) {
-            network.blobs.insert(
-                fork,
-                BlobParams {
-                    target_blob_count: schedule.target,
-                    max_blob_count: schedule.max,
-                    update_fraction: u128::from(schedule.base_fee_update_fraction),
-                    // Until Osaka only the block had a limit (EIP-7594).
-                    max_blobs_per_tx: if fork < Fork::Osaka {
-                        schedule.max
-                    } else {
-                        fork.blobs().max_blobs_per_tx
-                    },
-                    ..fork.blobs()
-                },
-            );
+            network.schedule(fork, *schedule);
         }
     }
     let genesis = Body::decode(&vector.genesis_rlp)

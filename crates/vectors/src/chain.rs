@@ -2,7 +2,7 @@
 
 use crate::{
     body::Body,
-    execution::{self, Place},
+    execution::{self, Executed, Place},
     fork::{Fork, Network},
     header,
     refusal::Refusal,
@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
+use types::{Transaction, TransactionReceipt};
 
 /// `BLOCKHASH` sees so many blocks back.
 const BLOCKHASH_BLOCKS: usize = 256;
@@ -28,6 +29,15 @@ struct Node {
     uncles: Vec<B256>,
     total_difficulty: U256,
     world: Arc<World>,
+}
+
+/// A block that was taken in, and what it did.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub hash: B256,
+    pub header: Header,
+    pub transactions: Vec<Transaction>,
+    pub receipts: Vec<TransactionReceipt>,
 }
 
 /// All valid blocks from a genesis on.
@@ -62,12 +72,12 @@ impl Chain {
     }
 
     /// The state at the head.
-    pub(crate) fn world(&self) -> Option<&World> {
-        self.nodes.get(&self.head).map(|node| node.world.as_ref())
+    pub(crate) fn world(&self) -> Option<&Arc<World>> {
+        self.nodes.get(&self.head).map(|node| &node.world)
     }
 
-    /// Checks and executes a block, and takes it in. Gives its hash.
-    pub(crate) fn import(&mut self, rlp: &[u8]) -> Result<B256, Refusal> {
+    /// Checks and executes a block, and takes it in.
+    pub(crate) fn import(&mut self, rlp: &[u8]) -> Result<Taken, Refusal> {
         let body = Body::decode(rlp).map_err(Refusal::Rlp)?;
         let header = &body.header;
         let hash = header.hash_slow();
@@ -94,18 +104,27 @@ impl Chain {
                 .map(|(hash, node)| (node.header.number, hash))
                 .collect(),
         };
-        let world = execution::execute(place, &body, &parent.world)?;
+        let Executed {
+            world,
+            transactions,
+            receipts,
+        } = execution::execute(place, &body, &parent.world)?;
         let node = Node {
             uncles: body.uncles.iter().map(Header::hash_slow).collect(),
             total_difficulty: parent.total_difficulty.saturating_add(header.difficulty),
             world: Arc::new(world),
-            header: body.header,
+            header: body.header.clone(),
         };
         if self.outweighs_head(fork, &node) {
             self.head = hash;
         }
         self.nodes.insert(hash, node);
-        Ok(hash)
+        Ok(Taken {
+            hash,
+            header: body.header,
+            transactions,
+            receipts,
+        })
     }
 
     /// Before the merge the chain with more work counts. After it a consensus layer would say which,

@@ -38,9 +38,17 @@ pub(crate) struct Place<'a> {
     pub ancestors: BTreeMap<u64, B256>,
 }
 
+/// A block that was executed.
+pub(crate) struct Executed {
+    /// The state after it.
+    pub world: World,
+    pub transactions: Vec<Transaction>,
+    pub receipts: Vec<TransactionReceipt>,
+}
+
 /// Executes a block whose header was checked against its parent's, and checks all the header says
-/// about the result. Gives the state after it.
-pub(crate) fn execute(place: Place<'_>, body: &Body, parent: &World) -> Result<World, Refusal> {
+/// about the result.
+pub(crate) fn execute(place: Place<'_>, body: &Body, parent: &World) -> Result<Executed, Refusal> {
     let header = &body.header;
     check_body(place.fork, body)?;
     let environment = environment(&place, header, parent);
@@ -70,7 +78,11 @@ pub(crate) fn execute(place: Place<'_>, body: &Body, parent: &World) -> Result<W
     };
     check_roots(body)?;
     check_outcome(header, &outcome, &receipts, requests, &world)?;
-    Ok(world)
+    Ok(Executed {
+        world,
+        transactions,
+        receipts,
+    })
 }
 
 /// What the body must be before anything is executed.

@@ -1,8 +1,10 @@
-//! Ethereum's forks, and the networks that vectors name after them.
+//! Ethereum's forks, and the networks that have one after the other.
 
+use crate::json::quantity;
 use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::U256;
 use evm::ethereum::SpecId;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// An Ethereum hard fork.
@@ -121,18 +123,31 @@ impl Fork {
     }
 }
 
-/// A vector's network: one fork from the start, and maybe another later.
+/// A network: one fork from the start, and others later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     first: Fork,
-    then: Option<(Activation, Fork)>,
-    /// Blob schedules the vector brings along (EIP-7840), by fork.
-    pub blobs: BTreeMap<Fork, BlobParams>,
+    /// In their order.
+    then: Vec<(Activation, Fork)>,
+    /// Blob schedules it brings along (EIP-7840), by fork.
+    blobs: BTreeMap<Fork, BlobParams>,
+}
+
+/// A blob schedule as networks state it (EIP-7840).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Schedule {
+    #[serde(deserialize_with = "quantity")]
+    target: u64,
+    #[serde(deserialize_with = "quantity")]
+    max: u64,
+    #[serde(deserialize_with = "quantity")]
+    base_fee_update_fraction: u64,
 }
 
 /// When a fork begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Activation {
+pub(crate) enum Activation {
     /// At this block number.
     Number(u64),
     /// At this time.
@@ -142,15 +157,19 @@ enum Activation {
 }
 
 impl Network {
+    /// One fork from the start, and others later, in their order.
+    pub(crate) const fn new(first: Fork, then: Vec<(Activation, Fork)>) -> Self {
+        Self {
+            first,
+            then,
+            blobs: BTreeMap::new(),
+        }
+    }
+
     /// `London`, `BerlinToLondonAt5`, `ParisToShanghaiAtTime15k`, `ArrowGlacierToParisAtDiffC0000`.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        let blobs = BTreeMap::new();
         if let Some(first) = Fork::parse(name) {
-            return Some(Self {
-                first,
-                then: None,
-                blobs,
-            });
+            return Some(Self::new(first, Vec::new()));
         }
         let (forks, at) = name.rsplit_once("At")?;
         let (first, then) = forks.split_once("To")?;
@@ -164,21 +183,33 @@ impl Network {
         } else {
             Activation::Number(at.parse().ok()?)
         };
-        Some(Self {
-            first: Fork::parse(first)?,
-            then: Some((activation, Fork::parse(then)?)),
-            blobs,
-        })
+        let then = vec![(activation, Fork::parse(then)?)];
+        Some(Self::new(Fork::parse(first)?, then))
     }
 
     /// The fork of a block. `total_difficulty` is its parent's.
     pub(crate) fn fork(&self, number: u64, timestamp: u64, total_difficulty: U256) -> Fork {
-        match self.then {
-            Some((activation, fork)) if activation.holds(number, timestamp, total_difficulty) => {
-                fork
-            }
-            _ => self.first,
-        }
+        let mut latest_first = self.then.iter().rev();
+        latest_first
+            .find(|(activation, _)| activation.holds(number, timestamp, total_difficulty))
+            .map_or(self.first, |(_, fork)| *fork)
+    }
+
+    /// Takes a blob schedule that the network brings along.
+    pub(crate) fn schedule(&mut self, fork: Fork, schedule: Schedule) {
+        let blobs = BlobParams {
+            target_blob_count: schedule.target,
+            max_blob_count: schedule.max,
+            update_fraction: u128::from(schedule.base_fee_update_fraction),
+            // Until Osaka only the block had a limit (EIP-7594).
+            max_blobs_per_tx: if fork < Fork::Osaka {
+                schedule.max
+            } else {
+                fork.blobs().max_blobs_per_tx
+            },
+            ..fork.blobs()
+        };
+        self.blobs.insert(fork, blobs);
     }
 
     /// The blob schedule of a fork.
@@ -191,10 +222,10 @@ impl Network {
 
     /// Blocks since the DAO fork, if this block comes after it.
     pub(crate) fn since_dao(&self, number: u64) -> Option<u64> {
-        match self.then {
-            Some((Activation::Number(at), Fork::Dao)) => number.checked_sub(at),
+        self.then.iter().find_map(|each| match each {
+            (Activation::Number(at), Fork::Dao) => number.checked_sub(*at),
             _ => None,
-        }
+        })
     }
 }
 
@@ -226,6 +257,21 @@ mod tests {
         let merge = "ArrowGlacierToParisAtDiffC0000";
         assert_eq!(at(merge, 9, 0, 0xbffff), Fork::ArrowGlacier);
         assert_eq!(at(merge, 9, 0, 0xc0000), Fork::Paris);
+        let forks = vec![
+            (Activation::Number(3), Fork::London),
+            (Activation::Difficulty(U256::from(100)), Fork::Paris),
+            (Activation::Time(50), Fork::Shanghai),
+        ];
+        let network = Network::new(Fork::Frontier, forks);
+        for (block, fork) in [
+            ((2, 20, 0), Fork::Frontier),
+            ((3, 30, 99), Fork::London),
+            ((4, 40, 100), Fork::Paris),
+            ((5, 50, 100), Fork::Shanghai),
+        ] {
+            let (number, timestamp, total) = block;
+            assert_eq!(network.fork(number, timestamp, U256::from(total)), fork);
+        }
         let dao = Network::parse("HomesteadToDaoAt5").unwrap();
         assert_eq!((dao.since_dao(4), dao.since_dao(7)), (None, Some(2)));
         for wrong in [

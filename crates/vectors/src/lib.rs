@@ -10,6 +10,8 @@
 //!                         evm::ethereum::Environment::executor, run, finish
 //! ```
 //!
+//! [`import`] takes a chain in the same way and gives what each of its blocks did, so that a test can serve it.
+//!
 //! This crate must not know QMDB, consensus or the command line. No node may use it.
 
 mod blockchain;
@@ -21,6 +23,7 @@ mod exclusion;
 mod execution;
 mod fork;
 mod header;
+mod import;
 mod json;
 mod refusal;
 mod report;
@@ -31,6 +34,7 @@ mod transaction;
 mod trie;
 mod world;
 
+pub use import::{Import, ImportError, ImportedBlock, import};
 pub use report::{Named, Report};
 
 use std::{

@@ -59,6 +59,15 @@ impl World {
         }
     }
 
+    /// What differs from an earlier state, in the order of keys. Code stays when nobody names it any more.
+    pub(crate) fn changes_since(&self, earlier: &Self) -> Vec<(StateKey, StateValue)> {
+        let keys: BTreeSet<_> = self.0.keys().chain(earlier.0.keys()).collect();
+        keys.into_iter()
+            .map(|key| (*key, self.value(key)))
+            .filter(|(key, value)| earlier.value(key) != *value)
+            .collect()
+    }
+
     /// The value of a key.
     pub(crate) fn value(&self, key: &StateKey) -> StateValue {
         self.0.get(key).cloned().unwrap_or(StateValue::Absent)

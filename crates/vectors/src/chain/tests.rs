@@ -207,10 +207,10 @@ impl Builder {
     }
 
     fn accept(&mut self, draft: &Draft) {
-        let hash = self.chain.import(&draft.rlp()).unwrap();
+        let taken = self.chain.import(&draft.rlp()).unwrap();
         self.blocks.push(json!({
             "rlp": Bytes::from(draft.rlp()),
-            "blockHeader": { "hash": hash },
+            "blockHeader": { "hash": taken.hash },
         }));
     }
 
