@@ -14,7 +14,7 @@
 //!
 //! In reading order: [`rules`] (what a block must look like), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`mempool`], `history`, [`feed`],
-//! [`engine`] (the wiring), [`node`] (the handle).
+//! [`engine`] (the wiring), [`node`] (the handle). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -24,6 +24,8 @@ pub mod engine;
 mod execution;
 pub mod feed;
 mod history;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod mempool;
 pub mod node;
 mod recovery;

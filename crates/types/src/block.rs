@@ -177,6 +177,19 @@ impl Block {
         })
     }
 
+    /// A block of *another* Ethereum chain, for tests that serve one: nothing is checked, and the extension is not what
+    /// `extraData` commits to.
+    ///
+    /// No node may make a block this way.
+    #[cfg(feature = "import")]
+    pub const fn foreign(header: Header, extension: Extension, transactions: Vec<Bytes>) -> Self {
+        Self {
+            header,
+            extension,
+            transactions,
+        }
+    }
+
     /// A header with every field this chain fixes set, and the rest zero.
     pub fn header_template() -> Header {
         Header {

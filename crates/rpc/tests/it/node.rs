@@ -5,6 +5,7 @@ use alloy_eips::{eip2718::Encodable2718 as _, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
+use chain::import::ImportedBlock;
 use commonware_cryptography::{
     ChaCha20Poly1305, Signer as _,
     bls12381::{
@@ -29,7 +30,7 @@ use rpc::{Config, Limits, Server};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -41,6 +42,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Pacing};
+use vectors::Import;
 
 pub const CHAIN_ID: u64 = 4242;
 
@@ -92,13 +94,64 @@ impl Node {
         (fees, dev): (Fees, bool),
         dev_keys: Vec<PrivateKeySigner>,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let storage = folder.path().to_owned();
         let (key, share, spec) = constitution(fees, dev);
         let spec = Arc::new(spec);
+        let chain_spec = Arc::clone(&spec);
+        let start = async move |context| validator(context, chain_spec, key, share, archive).await;
+        Self::serve(spec, limits, dev_keys, start).await
+    }
+
+    /// A node that serves a chain of Ethereum's as it was executed elsewhere. The rules of calls are ours.
+    pub async fn start_import(import: Import) -> Self {
+        let (key, _, spec) = constitution(
+            Fees::Market {
+                initial_base_fee: 0,
+            },
+            false,
+        );
+        let head = import.blocks.last().map(|block| &block.header);
+        let spec = Arc::new(ChainSpec {
+            chain_id: import.chain_id,
+            limits: types::Limits {
+                block_gas: head.unwrap_or(&import.genesis).gas_limit,
+            },
+            accounts: import.accounts,
+            ..spec
+        });
+        let blocks = import.blocks.into_iter().map(|block| ImportedBlock {
+            header: block.header,
+            transactions: block.transactions,
+            receipts: block.receipts,
+            changes: block.changes,
+        });
+        let config = chain::import::Config {
+            spec: Arc::clone(&spec),
+            genesis: import.genesis,
+            blocks: blocks.collect(),
+        };
+        let start = async move |context: runtime::Context| {
+            let (mut network, mut oracle) = Network::new(context.child("network"), peer(&key));
+            track(&mut oracle, &key);
+            let [quota, ..] = chain::quotas();
+            let gossip = network.register(0, quota);
+            let network = network.start();
+            let node = chain::import::start(context.child("chain"), config, gossip);
+            (network, Box::pin(node).await)
+        };
+        Self::serve(spec, Limits::default(), Vec::new(), start).await
+    }
+
+    /// Serves what `start` makes.
+    async fn serve<T>(
+        spec: Arc<ChainSpec>,
+        limits: Limits,
+        dev_keys: Vec<PrivateKeySigner>,
+        start: impl AsyncFnOnce(runtime::Context) -> (T, chain::Node) + Send + 'static,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = folder.path().to_owned();
         let (stop, stopped) = oneshot::channel();
         let (ready, started) = mpsc::channel();
-        let chain_spec = Arc::clone(&spec);
         // Unoptimized, the future that starts a validator needs more than the usual stack.
         let thread = std::thread::Builder::new()
             .stack_size(16 << 20)
@@ -115,8 +168,7 @@ impl Node {
                     };
                     let server = Server::bind(config).await.unwrap();
                     let stopper = context.child("stop");
-                    let (_consensus, node) =
-                        Box::pin(validator(context, chain_spec, key, share, archive)).await;
+                    let (_running, node) = Box::pin(start(context)).await;
                     ready.send(server.address()).unwrap();
                     let shutdown = async {
                         let _ = stopped.await;
@@ -399,6 +451,38 @@ fn constitution(fees: Fees, dev: bool) -> (ed25519::PrivateKey, chain::Share, Ch
     (key, share, spec)
 }
 
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// How it speaks with others, of whom there are none.
+fn peer(
+    key: &ed25519::PrivateKey,
+) -> lookup::Config<Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>> {
+    lookup::Config::local(
+        Cups::<_, ChaCha20Poly1305>::new(
+            Sake {
+                signer: key.clone(),
+                synchrony_bound: Duration::from_secs(5),
+                max_handshake_age: Duration::from_secs(10),
+                version: sake::Version::V1,
+            },
+            cups::Version::V1,
+        ),
+        b"rpc/test",
+        LISTEN,
+        NZUsize!(16),
+        chain::message_bytes_max(1),
+        NZUsize!(1024),
+    )
+}
+
+fn track(oracle: &mut lookup::Oracle<ed25519::PublicKey>, key: &ed25519::PrivateKey) {
+    let peers: Map<_, _> = [(key.public_key(), LISTEN.into())]
+        .into_iter()
+        .try_collect()
+        .unwrap();
+    oracle.track(0, peers);
+}
+
 async fn validator(
     context: runtime::Context,
     spec: Arc<ChainSpec>,
@@ -407,29 +491,8 @@ async fn validator(
     archive: bool,
 ) -> (commonware_runtime::Handle<()>, chain::Node) {
     let public_key = key.public_key();
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = lookup::Config::local(
-        Cups::<_, ChaCha20Poly1305>::new(
-            Sake {
-                signer: key,
-                synchrony_bound: Duration::from_secs(5),
-                max_handshake_age: Duration::from_secs(10),
-                version: sake::Version::V1,
-            },
-            cups::Version::V1,
-        ),
-        b"rpc/test",
-        listen,
-        NZUsize!(16),
-        chain::message_bytes_max(1),
-        NZUsize!(1024),
-    );
-    let (mut network, mut oracle) = Network::new(context.child("network"), config);
-    let peers: Map<_, _> = [(public_key.clone(), listen.into())]
-        .into_iter()
-        .try_collect()
-        .unwrap();
-    oracle.track(0, peers);
+    let (mut network, mut oracle) = Network::new(context.child("network"), peer(&key));
+    track(&mut oracle, &key);
     let mut channel = 0;
     let channels = chain::quotas().map(|quota| {
         channel += 1;
