@@ -159,6 +159,7 @@ where
             recovery,
             codes: CodeCache::default(),
             archive: Some(archive),
+            give_way: || {},
         },
         std::future::ready(database),
     )
