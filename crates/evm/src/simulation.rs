@@ -156,8 +156,10 @@ impl Simulation {
         let tx = message.tx_env(self.environment.chain_id);
         let mut quantum = std::mem::take(&mut self.quantum);
         let mut cfg = self.cfg(message);
-        // Who is paid nothing need not be read. Traces show that account all the same.
-        cfg.disable_fee_charge = matches!(message, Message::Call(call) if call.is_free());
+        // Who is paid nothing need not be read; but the EVM forgets the value too when nothing is charged. Traces show that
+        // account all the same.
+        cfg.disable_fee_charge =
+            matches!(message, Message::Call(call) if call.is_free() && call.value.is_zero());
         let mut evm = self.evm(message, cfg, &view, &mut quantum);
         let result = evm.inspect_tx(tx);
         self.quantum = quantum;
