@@ -21,7 +21,7 @@ use cli::{Cli, Command};
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
-/// Measured: a read over JSON-RPC costs a fifth less CPU than with glibc's allocator, a call a third (docs/performance.md).
+/// Measured: a read over JSON-RPC costs a fifth less CPU than with glibc's allocator, a call a third (docs/adr/0022-reads-in-place.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
