@@ -273,6 +273,7 @@ async fn serve(
     };
     let config_rpc = rpc::Config {
         dev_keys,
+        give_way,
         ..rpc::Config::new(config.rpc.listen)
     };
     let server = rpc::Server::bind(config_rpc).await?;

@@ -29,8 +29,7 @@ pub(crate) async fn answer(api: &Api, caller: &mut Caller<'_>, message: &[u8]) -
         Err(_) => match timeout_at(deadline, api.requests.acquire()).await {
             Ok(Ok(permit)) => permit,
             _ => {
-                let busy = Error::Limit("the node is busy: too many requests at once".to_owned());
-                return Some(response("null", Err(busy)));
+                return Some(response("null", Err(busy())));
             }
         },
     };
@@ -64,6 +63,11 @@ pub(crate) async fn answer(api: &Api, caller: &mut Caller<'_>, message: &[u8]) -
     }
     answers.push(']');
     Some(answers)
+}
+
+/// Nobody has time for a message.
+pub(crate) fn busy() -> Error {
+    Error::Limit("the node is busy: too many requests at once".to_owned())
 }
 
 async fn call(

@@ -28,6 +28,7 @@ mod fee;
 mod fill;
 mod filter;
 mod finality;
+mod large;
 mod log;
 mod mempool;
 mod method;

@@ -6,7 +6,9 @@ use crate::{
     error::Error,
     fee, fill,
     filter::{self, Filters},
-    finality, log, mempool,
+    finality,
+    large::Places,
+    log, mempool,
     network::{self, Network},
     otterscan,
     parameter::Params,
@@ -32,6 +34,8 @@ pub(crate) struct Api {
     pub filters: Filters,
     /// Messages being answered.
     pub requests: Semaphore,
+    /// Large messages.
+    pub large: Places,
     /// Calls being simulated, each for a short turn.
     pub calls: Semaphore,
     /// Those that take longer, and all other work of that kind.
@@ -41,13 +45,20 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(node: Node, network: Network, wallet: Wallet, limits: Limits) -> Self {
+    pub(crate) fn new(
+        node: Node,
+        network: Network,
+        wallet: Wallet,
+        limits: Limits,
+        give_way: fn(),
+    ) -> Self {
         Self {
             wallet,
             node,
             network,
             filters: Filters::new(limits.filters_max),
             requests: Semaphore::new(limits.requests_max),
+            large: Places::new(limits.large_messages_max, give_way),
             calls: Semaphore::new(limits.calls_max),
             long_calls: Semaphore::new(limits.long_calls_max),
             started_s: SystemTime::now()

@@ -3,6 +3,7 @@
 use crate::{
     dispatch,
     error::Error,
+    large::Message,
     method::{Api, Caller},
     network::Network,
     socket,
@@ -21,7 +22,7 @@ use axum::{
     routing::get,
 };
 use chain::Node;
-use http_body_util::{BodyExt as _, Either, Full};
+use http_body_util::{Either, Full};
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -48,8 +49,6 @@ use types::SpecError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long open connections may take to end when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of a message after which a client is hung up on.
-const DISCARDED_BYTES_MAX: usize = 256 << 20;
 /// Pause after a connection could not be accepted (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -64,6 +63,8 @@ pub struct Config {
     /// Keys with which the node signs for whoever asks, if its network is one for development; on any other they are not
     /// used.
     pub dev_keys: Vec<PrivateKeySigner>,
+    /// Called first on each thread that answers a large message: it should give way to the others.
+    pub give_way: fn(),
 }
 
 impl Config {
@@ -73,6 +74,7 @@ impl Config {
             listen,
             limits: Limits::default(),
             dev_keys: Vec::new(),
+            give_way: || {},
         }
     }
 }
@@ -84,6 +86,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Messages answered at a time; more wait, at most `request_timeout`.
     pub requests_max: usize,
+    /// Messages of more than 64 KiB received and answered at a time; more wait, at most `request_timeout`.
+    pub large_messages_max: usize,
     /// Bytes of one message.
     pub body_bytes_max: usize,
     /// Calls in one batch.
@@ -119,6 +123,7 @@ impl Default for Limits {
         Self {
             connections_max: 4_096,
             requests_max: 1_024,
+            large_messages_max: 4,
             body_bytes_max: 5 << 20,
             batch_max: 1_000,
             request_timeout: Duration::from_secs(30),
@@ -165,6 +170,7 @@ pub struct Server {
     address: SocketAddr,
     limits: Limits,
     dev_keys: Vec<PrivateKeySigner>,
+    give_way: fn(),
 }
 
 /// Takes the port and serves until `shutdown`.
@@ -189,6 +195,7 @@ impl Server {
             listen: address,
             limits,
             dev_keys,
+            give_way,
         } = config;
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServeError::PortInUse(address),
@@ -201,6 +208,7 @@ impl Server {
             address,
             limits,
             dev_keys,
+            give_way,
         })
     }
 
@@ -223,12 +231,13 @@ impl Server {
             address,
             limits,
             dev_keys,
+            give_way,
         } = self;
         let network = Network::new(&node)?;
         let wallet = Wallet::new(node.spec(), dev_keys);
         let (stopper, stop) = watch::channel(false);
         let served = Served {
-            api: Arc::new(Api::new(node, network, wallet, limits)),
+            api: Arc::new(Api::new(node, network, wallet, limits, give_way)),
             stop: stop.clone(),
         };
         let router = Router::new()
@@ -328,7 +337,7 @@ struct Place {
 }
 
 /// A message over HTTP.
-async fn call(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn call(api: &Arc<Api>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
         let error = Error::InvalidRequest(
@@ -337,7 +346,8 @@ async fn call(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> {
         return answered(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(refusal(error)));
     }
     let most = api.limits.body_bytes_max;
-    let message = match timeout(api.limits.request_timeout, receive(body, most)).await {
+    let receiving = api.large.receive(body, most);
+    let Message { bytes, place } = match timeout(api.limits.request_timeout, receiving).await {
         Ok(Some(message)) => message,
         Ok(None) => {
             let error =
@@ -346,33 +356,18 @@ async fn call(api: &Api, request: Request<Incoming>) -> Response<Full<Bytes>> {
         }
         Err(_) => return answered(StatusCode::REQUEST_TIMEOUT, Some(refusal(Error::Timeout))),
     };
-    match dispatch::answer(api, &mut Caller::default(), &message).await {
+    let answer = if place.is_none() {
+        dispatch::answer(api, &mut Caller::default(), &bytes).await
+    } else {
+        let asked = Arc::clone(api);
+        let work = async move { dispatch::answer(&asked, &mut Caller::default(), &bytes).await };
+        let worked = api.large.work(work).await;
+        worked.unwrap_or_else(|| Some(refusal(dispatch::busy())))
+    };
+    match answer {
         Some(answer) => answered(StatusCode::OK, Some(answer)),
         None => answered(StatusCode::NO_CONTENT, None),
     }
-}
-
-/// A body of at most so many bytes. What is beyond is read and thrown away, as far as that is bearable: a client that is hung
-/// up on while it sends never sees the answer.
-async fn receive(mut body: Incoming, most: usize) -> Option<Vec<u8>> {
-    let mut message = Vec::new();
-    let mut received = 0_usize;
-    while received <= DISCARDED_BYTES_MAX {
-        // A connection that fails gets no answer anyway.
-        let Some(Ok(frame)) = body.frame().await else {
-            return (received <= most).then_some(message);
-        };
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        received = received.saturating_add(data.len());
-        if received <= most {
-            message.extend_from_slice(&data);
-        } else {
-            message = Vec::new();
-        }
-    }
-    None
 }
 
 /// The media types that geth takes. Anything else could be sent by a web page that was not asked to.

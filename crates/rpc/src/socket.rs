@@ -90,15 +90,27 @@ async fn read(
         };
         let (api, session, outbox) = (Arc::clone(api), Arc::clone(session), outbox.clone());
         answering.spawn(async move {
-            let mut caller = Caller {
-                session: Some(&session),
-                starts: Vec::new(),
+            let place = api.large.place(message.len()).await;
+            let asked = Arc::clone(&api);
+            let work = async move {
+                let mut caller = Caller {
+                    session: Some(&session),
+                    starts: Vec::new(),
+                };
+                let answer = dispatch::answer(&asked, &mut caller, &message).await;
+                (answer, caller.starts)
             };
-            let answer = dispatch::answer(&api, &mut caller, &message).await;
+            let (answer, starts) = if place.is_none() {
+                work.await
+            } else {
+                let busy = || Some(dispatch::response("null", Err(dispatch::busy())));
+                let worked = api.large.work(work).await;
+                worked.unwrap_or_else(|| (busy(), Vec::new()))
+            };
             if let Some(answer) = answer
                 && outbox.send(answer).await.is_ok()
             {
-                for start in caller.starts {
+                for start in starts {
                     let _ = start.send(());
                 }
             }

@@ -165,6 +165,7 @@ impl Node {
                         listen,
                         limits,
                         dev_keys,
+                        give_way: || {},
                     };
                     let server = Server::bind(config).await.unwrap();
                     let stopper = context.child("stop");

@@ -197,3 +197,46 @@ async fn a_port_in_use_is_named() {
         .unwrap_err();
     assert_eq!(error.to_string(), "JSON-RPC cannot use 192.0.2.1:8545");
 }
+
+/// A batch of this many calls that is larger than a small message.
+fn large_batch(calls: usize) -> String {
+    let calls = (0..calls).map(|id| {
+        let padding = " ".repeat(1_000);
+        format!(r#"{{"jsonrpc":"2.0",{padding}"id":{id},"method":"eth_chainId"}}"#)
+    });
+    format!("[{}]", calls.collect::<Vec<_>>().join(","))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_messages_take_turns_and_small_ones_go_past_them() {
+    let limits = Limits {
+        large_messages_max: 1,
+        request_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let node = Node::start_with(limits, Fees::Free).await;
+    let batch = large_batch(100);
+    let all = futures::future::join_all((0..8).map(|_| node.post(batch.clone())));
+    for (status, answer) in all.await {
+        assert_eq!(status, 200);
+        let answers: Vec<Value> = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answers.len(), 100);
+        assert!(answers.iter().all(|answer| answer["result"] == "0x1092"));
+    }
+    // One who sends half of a large message keeps its place, until it has had its time.
+    let mut slow = TcpStream::connect(node.address).await.unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        batch.len()
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.write_all(&batch.as_bytes()[..90_000]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let small = node.post(CHAIN_ID);
+    let small = tokio::time::timeout(Duration::from_millis(300), small).await;
+    assert_eq!(small.expect("small messages go past it").0, 200);
+    let mut answer = Vec::new();
+    slow.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 408"));
+    assert_eq!(node.post(batch.clone()).await.0, 200);
+}

@@ -270,6 +270,16 @@ async fn calls_and_batches_share_the_connection() {
     );
     socket.stream.send(Message::text("{")).await.unwrap();
     assert_eq!(socket.next().await["error"]["code"], -32700);
+    // A large message is answered by others than a small one, and reaches the same subscriptions.
+    let padding = " ".repeat(100_000);
+    let text = format!(
+        r#"[{{"jsonrpc":"2.0","id":9,{padding}"method":"eth_subscribe","params":["newHeads"]}}]"#
+    );
+    socket.stream.send(Message::text(text)).await.unwrap();
+    let answer = socket.next().await;
+    let id = answer[0]["result"].clone();
+    assert!(id.is_string(), "{answer}");
+    socket.notified("eth_subscription", &id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use commonware_storage::journal::contiguous::Contiguous as _;
 use std::{collections::BTreeMap, ops::Range};
 
 /// Reads (of a page or a log, some microseconds each) after which a page of logs is cut.
-const READS_MAX: u64 = 512;
+const READS_MAX: u64 = 128;
 /// Bytes of logs after which it is cut.
 const BYTES_MAX: usize = 1 << 20;
 /// Keys of a criterion up to which each log is looked up for each of them; of more, all logs are listed.
