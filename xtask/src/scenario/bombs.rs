@@ -13,11 +13,11 @@ use super::{
     usage::resident,
 };
 use crate::cargo;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bomb::{Answers, Bomb};
-use rustix::process::nice;
+use rustix::thread::gettid;
 use serde::Serialize;
-use std::{fmt, sync::Arc, thread, time::Duration};
+use std::{fmt, process::Command, sync::Arc, thread, time::Duration};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
@@ -142,7 +142,7 @@ async fn drop_elsewhere(bomb: Arc<Bomb>, rpc: String, phase: Duration) -> Result
     let (done, dropped) = oneshot::channel();
     thread::spawn(move || {
         let drop = || {
-            nice(19)?;
+            step_back()?;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -152,6 +152,19 @@ async fn drop_elsewhere(bomb: Arc<Bomb>, rpc: String, phase: Duration) -> Result
         let _ = done.send(drop());
     });
     dropped.await?
+}
+
+/// Lets this thread run only when a processor has nothing else to do.
+fn step_back() -> Result<()> {
+    let thread = gettid().as_raw_nonzero().to_string();
+    let stepped = Command::new("chrt")
+        .args(["--idle", "--pid", "0", &thread])
+        .status();
+    ensure!(
+        stepped.context("chrt (util-linux)")?.success(),
+        "chrt failed"
+    );
+    Ok(())
 }
 
 /// The most by which a process is above `before` bytes during a time.
