@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Blocks of the chain; some 150 a second are made
+    /// Blocks of the chain; some 40 a second are made
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(200..=10_000_000))]
     blocks: u64,
     /// Seconds for which each method is asked
