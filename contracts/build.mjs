@@ -7,21 +7,14 @@
 // machine: no metadata tail, no absolute path, no date.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-// Each contract with all sources it needs, so that the standard-json input (and its hash) is complete by itself.
-const CONTRACTS = [
-  {
-    name: "Records",
-    source: "src/Records.sol",
-    sources: ["src/Records.sol", "src/interfaces/IRecords.sol", "src/libraries/RecordTree.sol"],
-  },
-];
+const CONTRACTS = ["Records", "Members"];
 
 // The same as foundry.toml; the forge test `test_CommittedArtifactIsThisContract` fails when they part.
 const SETTINGS = {
@@ -42,31 +35,65 @@ function sha256(text) {
   return createHash("sha256").update(text).digest("hex");
 }
 
-function compile({ name, source, sources }) {
+// A source and, after it, all it imports: the standard-json input, and so its hash, is complete by itself. A path that is
+// not relative is a package of package-lock.json.
+function sourcesOf(path, found = new Map()) {
+  if (found.has(path)) return found;
+  const file = path.startsWith("src/") ? path : join("node_modules", path);
+  const content = readFileSync(join(HERE, file), "utf8");
+  found.set(path, { content });
+  for (const [, imported] of content.matchAll(/^import\s[^"]*"([^"]+)";$/gm)) {
+    sourcesOf(imported.startsWith(".") ? posix.join(dirname(path), imported) : imported, found);
+  }
+  return found;
+}
+
+function compile(name) {
+  const source = `src/${name}.sol`;
   const input = JSON.stringify({
     language: "Solidity",
-    sources: Object.fromEntries(sources.map((path) => [path, { content: readFileSync(join(HERE, path), "utf8") }])),
+    sources: Object.fromEntries(sourcesOf(source)),
     settings: { ...SETTINGS, outputSelection: { [source]: { [name]: OUTPUTS } } },
   });
   const output = JSON.parse(solc.compile(input));
-  // A warning is an error: nobody reads the output of a build that succeeds.
-  const complaints = output.errors ?? [];
+  // A warning is an error: nobody reads the output of a build that succeeds. The packages' warnings are theirs.
+  const complaints = (output.errors ?? []).filter(
+    ({ severity, sourceLocation }) => severity === "error" || (sourceLocation?.file ?? "src/").startsWith("src/"),
+  );
   if (complaints.length > 0) fail(complaints.map((complaint) => complaint.formattedMessage).join("\n"));
-  return { input, contract: output.contracts[source][name] };
+  return { source, input, contract: output.contracts[source][name] };
+}
+
+// The members of the structs in storage, by the structs' names: slots relative to the struct.
+function membersOf(types) {
+  const structs = Object.values(types ?? {}).filter(({ members }) => members !== undefined);
+  structs.sort((one, other) => (one.label < other.label ? -1 : 1));
+  return Object.fromEntries(
+    structs.map(({ label, members }) => [
+      label,
+      members.map((member) => ({
+        label: member.label,
+        slot: member.slot,
+        offset: member.offset,
+        type: types[member.type].label,
+      })),
+    ]),
+  );
 }
 
 // The files of one contract: the artifact for people and tools, and the runtime code alone for Rust.
-function artifacts(spec) {
-  const { input, contract } = compile(spec);
+function artifacts(name) {
+  const { source, input, contract } = compile(name);
   const { deployedBytecode } = contract.evm;
   // Genesis takes the runtime code as it is; a hole that a constructor or a linker must fill would stay a hole.
   for (const holes of [deployedBytecode.immutableReferences, deployedBytecode.linkReferences]) {
-    if (Object.keys(holes ?? {}).length > 0) fail(`${spec.name} has immutables or unlinked libraries; genesis code cannot`);
+    if (Object.keys(holes ?? {}).length > 0) fail(`${name} has immutables or unlinked libraries; genesis code cannot`);
   }
 
+  const structs = membersOf(contract.storageLayout.types);
   const artifact = {
-    contractName: spec.name,
-    sourceName: spec.source,
+    contractName: name,
+    sourceName: source,
     compiler: { name: "solc", version: solc.version() },
     settings: SETTINGS,
     inputSha256: sha256(input),
@@ -79,12 +106,13 @@ function artifacts(spec) {
       offset,
       type: contract.storageLayout.types[type].label,
     })),
+    ...(Object.keys(structs).length > 0 ? { storageStructs: structs } : {}),
     bytecode: `0x${contract.evm.bytecode.object}`,
     deployedBytecode: `0x${deployedBytecode.object}`,
   };
   return [
-    { path: `artifacts/${spec.name}.json`, text: `${JSON.stringify(artifact, null, 2)}\n` },
-    { path: `artifacts/${spec.name}.runtime.hex`, text: `0x${deployedBytecode.object}` },
+    { path: `artifacts/${name}.json`, text: `${JSON.stringify(artifact, null, 2)}\n` },
+    { path: `artifacts/${name}.runtime.hex`, text: `0x${deployedBytecode.object}` },
   ];
 }
 
