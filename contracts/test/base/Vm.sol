@@ -10,9 +10,19 @@ interface Vm {
         address emitter;
     }
 
-    // The next call: who sends it, how it must end.
+    // The next call: who sends it, how it must end, what it must say.
     function prank(address sender) external;
     function expectRevert(bytes calldata data) external;
+    function expectEmit(address emitter) external;
+
+    // The chain: code and storage at genesis, balances, the height, the time in seconds.
+    function etch(address target, bytes calldata code) external;
+    function store(address target, bytes32 slot, bytes32 value) external;
+    function deal(address account, uint256 balance) external;
+    function roll(uint256 height) external;
+    function warp(uint256 timestamp) external;
+    function getBlockNumber() external view returns (uint256 height);
+    function getBlockTimestamp() external view returns (uint256 timestamp);
 
     // What happened.
     function recordLogs() external;

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Members} from "../../src/Members.sol";
+import {IMembers} from "../../src/interfaces/IMembers.sol";
+import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
+import {Genesis} from "./Genesis.sol";
+import {Test} from "./Test.sol";
+
+/// @title SystemTest
+/// @notice Base of tests that need the system contracts at their addresses, with first organizations from genesis.
+abstract contract SystemTest is Test {
+    IMembers internal constant members = IMembers(SystemAddresses.MEMBERS);
+
+    uint8 internal constant TRANSACT = 1;
+    uint8 internal constant DEPLOY = 2;
+    uint8 internal constant ADMINISTER = 4;
+    uint8 internal constant ALL = 7;
+
+    /// @dev A permissioned network of `count` organizations with one validator each.
+    function _found(uint256 count, bool dev) internal {
+        _foundAs(count, dev, false, IMembers.Policy.Permissioned);
+    }
+
+    function _foundAs(uint256 count, bool dev, bool open, IMembers.Policy policy) internal {
+        vm.etch(SystemAddresses.MEMBERS, address(new Members()).code);
+
+        Genesis.Founder[] memory founders = new Genesis.Founder[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32[] memory keys = new bytes32[](1);
+            keys[0] = _key(i);
+            founders[i] = Genesis.Founder(_org(i), "founder", _admin(i), 2, keys);
+        }
+        Genesis.write(dev, open, policy, founders);
+        vm.roll(10);
+        vm.warp(1_000_000);
+    }
+
+    /// @dev Ends the block: what happened in it can be looked back at from the next.
+    function _nextBlock() internal {
+        vm.roll(vm.getBlockNumber() + 1);
+    }
+
+    function _pass(uint256 time) internal {
+        vm.warp(vm.getBlockTimestamp() + time);
+    }
+
+    /// @dev The next call comes from an accepted proposal.
+    function _governing() internal {
+        vm.prank(SystemAddresses.GOVERNANCE);
+    }
+
+    function _asAdmin(uint256 index) internal {
+        vm.prank(_admin(index));
+    }
+
+    function _org(uint256 index) internal pure returns (bytes32 organization) {
+        return keccak256(abi.encode("organization", index));
+    }
+
+    function _admin(uint256 index) internal pure returns (address account) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return address(uint160(0xAD000000 + index)); // indices are small
+    }
+
+    function _account(uint256 index) internal pure returns (address account) {
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return address(uint160(0xACC00000 + index)); // indices are small
+    }
+
+    /// @dev Not ascending by index, so that order is a matter of the contract.
+    function _key(uint256 index) internal pure returns (bytes32 key) {
+        return keccak256(abi.encode("key", index));
+    }
+
+    function _assertArtifact(address target, string memory path) internal view {
+        bytes32 committed = keccak256(vm.parseJsonBytes(vm.readFile(path), ".deployedBytecode"));
+        vm.assertEq(target.codehash, committed, "stale artifact, run: node build.mjs");
+    }
+}
