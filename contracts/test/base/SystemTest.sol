@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {Governance} from "../../src/Governance.sol";
 import {Members} from "../../src/Members.sol";
+import {Parameters} from "../../src/Parameters.sol";
+import {Upgrades} from "../../src/Upgrades.sol";
+import {IGovernance} from "../../src/interfaces/IGovernance.sol";
 import {IMembers} from "../../src/interfaces/IMembers.sol";
+import {IParameters} from "../../src/interfaces/IParameters.sol";
+import {IUpgrades} from "../../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
 import {Genesis} from "./Genesis.sol";
 import {Test} from "./Test.sol";
@@ -11,6 +17,9 @@ import {Test} from "./Test.sol";
 /// @notice Base of tests that need the system contracts at their addresses, with first organizations from genesis.
 abstract contract SystemTest is Test {
     IMembers internal constant members = IMembers(SystemAddresses.MEMBERS);
+    IGovernance internal constant governance = IGovernance(SystemAddresses.GOVERNANCE);
+    IParameters internal constant parameters = IParameters(SystemAddresses.PARAMETERS);
+    IUpgrades internal constant upgrades = IUpgrades(SystemAddresses.UPGRADES);
 
     uint8 internal constant TRANSACT = 1;
     uint8 internal constant DEPLOY = 2;
@@ -24,6 +33,9 @@ abstract contract SystemTest is Test {
 
     function _foundAs(uint256 count, bool dev, bool open, IMembers.Policy policy) internal {
         vm.etch(SystemAddresses.MEMBERS, address(new Members()).code);
+        vm.etch(SystemAddresses.GOVERNANCE, address(new Governance()).code);
+        vm.etch(SystemAddresses.PARAMETERS, address(new Parameters()).code);
+        vm.etch(SystemAddresses.UPGRADES, address(new Upgrades()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {
