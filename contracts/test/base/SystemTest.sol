@@ -4,10 +4,12 @@ pragma solidity ^0.8.24;
 import {Governance} from "../../src/Governance.sol";
 import {Members} from "../../src/Members.sol";
 import {Parameters} from "../../src/Parameters.sol";
+import {Pause} from "../../src/Pause.sol";
 import {Upgrades} from "../../src/Upgrades.sol";
 import {IGovernance} from "../../src/interfaces/IGovernance.sol";
 import {IMembers} from "../../src/interfaces/IMembers.sol";
 import {IParameters} from "../../src/interfaces/IParameters.sol";
+import {IPause} from "../../src/interfaces/IPause.sol";
 import {IUpgrades} from "../../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
 import {Genesis} from "./Genesis.sol";
@@ -20,6 +22,7 @@ abstract contract SystemTest is Test {
     IGovernance internal constant governance = IGovernance(SystemAddresses.GOVERNANCE);
     IParameters internal constant parameters = IParameters(SystemAddresses.PARAMETERS);
     IUpgrades internal constant upgrades = IUpgrades(SystemAddresses.UPGRADES);
+    IPause internal constant pause = IPause(SystemAddresses.PAUSE);
 
     uint8 internal constant TRANSACT = 1;
     uint8 internal constant DEPLOY = 2;
@@ -36,6 +39,7 @@ abstract contract SystemTest is Test {
         vm.etch(SystemAddresses.GOVERNANCE, address(new Governance()).code);
         vm.etch(SystemAddresses.PARAMETERS, address(new Parameters()).code);
         vm.etch(SystemAddresses.UPGRADES, address(new Upgrades()).code);
+        vm.etch(SystemAddresses.PAUSE, address(new Pause()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {
