@@ -12,7 +12,7 @@ import {SystemTest} from "./base/SystemTest.sol";
 /// @title GovernanceTest
 /// @notice One rule of `IGovernance` per test. Seven organizations: four are a majority, five more than two thirds.
 contract GovernanceTest is SystemTest {
-    uint256 private constant _VOTING = 3 days;
+    uint48 private constant _VOTING = 3 days;
     uint256 private constant _TIMELOCK = 1 days;
     uint256 private constant _WINDOW = 14 days;
 
@@ -26,7 +26,7 @@ contract GovernanceTest is SystemTest {
 
     function test_ProposalFixesElectorateMajorityAndTimes() external {
         IGovernance.Action[] memory actions = _ordinaryActions();
-        IBallots.Tally memory wanted = IBallots.Tally(9, uint48(1_000_000 + _VOTING), 7, 4, 0, 0);
+        IBallots.Tally memory wanted = IBallots.Tally(9, 1_000_000 + _VOTING, 7, 4, 0, 0);
         vm.expectEmit(SystemAddresses.GOVERNANCE);
         emit IGovernance.Proposed(1, _org(0), actions, "because", wanted);
         _asAdmin(0);
@@ -347,8 +347,8 @@ contract GovernanceTest is SystemTest {
         actions[6] = _ordinaryActions()[0];
         actions[7] =
             IGovernance.Action(IGovernance.Kind.SetVotingRule, abi.encode(IParameters.Parameter.Timelock, 2 days));
-        actions[8] = IGovernance.Action(IGovernance.Kind.ScheduleFork, abi.encode(bytes32("fork"), 9000));
-        actions[9] = IGovernance.Action(IGovernance.Kind.CancelFork, abi.encode(bytes32("fork")));
+        actions[8] = IGovernance.Action(IGovernance.Kind.ScheduleFork, abi.encode(keccak256("fork"), 9000));
+        actions[9] = IGovernance.Action(IGovernance.Kind.CancelFork, abi.encode(keccak256("fork")));
         actions[10] = IGovernance.Action(IGovernance.Kind.SetMinimumVersion, abi.encode(2, 9000));
         uint256 proposal = _accepted(actions);
         _pass(_TIMELOCK);
@@ -360,7 +360,7 @@ contract GovernanceTest is SystemTest {
         vm.assertEq(members.organizationAt(_org(3)).validatorLimit, 5, "limit");
         vm.assertEq(members.permissionsOf(_account(4)), ALL, "appointed");
         vm.assertEq(parameters.valueOf(IParameters.Parameter.Timelock), 2 days, "rule");
-        vm.assertEq(upgrades.heightOf("fork"), 0, "canceled");
+        vm.assertEq(upgrades.heightOf(keccak256("fork")), 0, "canceled");
         (uint256 version,) = upgrades.nextVersion();
         vm.assertEq(version, 2, "version");
     }

@@ -119,6 +119,8 @@ contract GovernanceHandler is SystemTest {
         vm.prank(_account(1));
         (bool ok, bytes memory reason) =
             SystemAddresses.GOVERNANCE.call(abi.encodeCall(IGovernance.execute, (proposal)));
+        // The first four bytes of an error are its selector.
+        // forge-lint: disable-next-line(unsafe-typecast)
         bytes4 selector = bytes4(reason);
         if (due) vm.assertTrue(ok || selector == IGovernance.ActionFailed.selector, "due");
         else vm.assertTrue(!ok && selector == IGovernance.WrongState.selector, "early, late, again or not accepted");

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {Disputes} from "../../src/Disputes.sol";
 import {Governance} from "../../src/Governance.sol";
 import {Members} from "../../src/Members.sol";
 import {Parameters} from "../../src/Parameters.sol";
 import {Pause} from "../../src/Pause.sol";
+import {Records} from "../../src/Records.sol";
 import {Upgrades} from "../../src/Upgrades.sol";
+import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {IGovernance} from "../../src/interfaces/IGovernance.sol";
 import {IMembers} from "../../src/interfaces/IMembers.sol";
 import {IParameters} from "../../src/interfaces/IParameters.sol";
 import {IPause} from "../../src/interfaces/IPause.sol";
+import {IRecords} from "../../src/interfaces/IRecords.sol";
 import {IUpgrades} from "../../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
 import {Genesis} from "./Genesis.sol";
@@ -18,11 +22,13 @@ import {Test} from "./Test.sol";
 /// @title SystemTest
 /// @notice Base of tests that need the system contracts at their addresses, with first organizations from genesis.
 abstract contract SystemTest is Test {
+    IRecords internal constant registry = IRecords(SystemAddresses.RECORDS);
     IMembers internal constant members = IMembers(SystemAddresses.MEMBERS);
     IGovernance internal constant governance = IGovernance(SystemAddresses.GOVERNANCE);
     IParameters internal constant parameters = IParameters(SystemAddresses.PARAMETERS);
     IUpgrades internal constant upgrades = IUpgrades(SystemAddresses.UPGRADES);
     IPause internal constant pause = IPause(SystemAddresses.PAUSE);
+    IDisputes internal constant disputes = IDisputes(SystemAddresses.DISPUTES);
 
     uint8 internal constant TRANSACT = 1;
     uint8 internal constant DEPLOY = 2;
@@ -35,11 +41,13 @@ abstract contract SystemTest is Test {
     }
 
     function _foundAs(uint256 count, bool dev, bool open, IMembers.Policy policy) internal {
+        vm.etch(SystemAddresses.RECORDS, address(new Records()).code);
         vm.etch(SystemAddresses.MEMBERS, address(new Members()).code);
         vm.etch(SystemAddresses.GOVERNANCE, address(new Governance()).code);
         vm.etch(SystemAddresses.PARAMETERS, address(new Parameters()).code);
         vm.etch(SystemAddresses.UPGRADES, address(new Upgrades()).code);
         vm.etch(SystemAddresses.PAUSE, address(new Pause()).code);
+        vm.etch(SystemAddresses.DISPUTES, address(new Disputes()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {
