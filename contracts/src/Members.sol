@@ -49,6 +49,8 @@ contract Members is IMembers, Governed {
         Policy policy;
     }
 
+    /// @dev Genesis writes it, no code does.
+    // slither-disable-next-line uninitialized-state
     Settings private _settings;
     bytes32[] private _organizationIds;
     mapping(bytes32 organization => Organization) private _organizations;
@@ -280,7 +282,10 @@ contract Members is IMembers, Governed {
         uint48 height = SafeCast.toUint48(block.number);
         uint208 count = _active.latest();
         if (!active && count == 1) revert LastOrganization();
+        // What stood before is of no interest here.
+        // slither-disable-next-line unused-return
         _activity[organization].push(height, active ? 1 : 0);
+        // slither-disable-next-line unused-return
         _active.push(height, active ? count + 1 : count - 1);
     }
 

@@ -7,6 +7,7 @@ import {Members} from "../../src/Members.sol";
 import {Parameters} from "../../src/Parameters.sol";
 import {Pause} from "../../src/Pause.sol";
 import {Records} from "../../src/Records.sol";
+import {Stake} from "../../src/Stake.sol";
 import {Upgrades} from "../../src/Upgrades.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {IGovernance} from "../../src/interfaces/IGovernance.sol";
@@ -14,6 +15,7 @@ import {IMembers} from "../../src/interfaces/IMembers.sol";
 import {IParameters} from "../../src/interfaces/IParameters.sol";
 import {IPause} from "../../src/interfaces/IPause.sol";
 import {IRecords} from "../../src/interfaces/IRecords.sol";
+import {IStake} from "../../src/interfaces/IStake.sol";
 import {IUpgrades} from "../../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
 import {Genesis} from "./Genesis.sol";
@@ -29,6 +31,7 @@ abstract contract SystemTest is Test {
     IUpgrades internal constant upgrades = IUpgrades(SystemAddresses.UPGRADES);
     IPause internal constant pause = IPause(SystemAddresses.PAUSE);
     IDisputes internal constant disputes = IDisputes(SystemAddresses.DISPUTES);
+    IStake internal constant stake = IStake(SystemAddresses.STAKE);
 
     uint8 internal constant TRANSACT = 1;
     uint8 internal constant DEPLOY = 2;
@@ -48,6 +51,7 @@ abstract contract SystemTest is Test {
         vm.etch(SystemAddresses.UPGRADES, address(new Upgrades()).code);
         vm.etch(SystemAddresses.PAUSE, address(new Pause()).code);
         vm.etch(SystemAddresses.DISPUTES, address(new Disputes()).code);
+        vm.etch(SystemAddresses.STAKE, address(new Stake()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {
