@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IGovernance} from "./interfaces/IGovernance.sol";
 import {IMembers} from "./interfaces/IMembers.sol";
 import {IParameters} from "./interfaces/IParameters.sol";
+import {IStake} from "./interfaces/IStake.sol";
 import {Actions} from "./libraries/Actions.sol";
 import {Ballots} from "./libraries/Ballots.sol";
 import {Quorum} from "./libraries/Quorum.sol";
@@ -29,6 +30,7 @@ contract Governance is IGovernance {
 
     IMembers private constant _MEMBERS = IMembers(SystemAddresses.MEMBERS);
     IParameters private constant _PARAMETERS = IParameters(SystemAddresses.PARAMETERS);
+    IStake private constant _STAKE = IStake(SystemAddresses.STAKE);
 
     uint256 private _proposalCount;
     mapping(uint256 proposal => Proposal) private _proposals;
@@ -160,14 +162,15 @@ contract Governance is IGovernance {
     /// @inheritdoc IGovernance
     function outlook() public view returns (Outlook memory seen) {
         bytes32[] memory ids = _MEMBERS.organizations();
-        seen.validators = _MEMBERS.validators().length;
+        bool bonded = _MEMBERS.policy() == IMembers.Policy.Bonded;
+        seen.validators = bonded ? _STAKE.validators().length : _MEMBERS.validators().length;
         seen.faults = seen.validators == 0 ? 0 : (seen.validators - 1) / 3;
         bytes32[] memory halting = new bytes32[](ids.length);
         uint256 count = 0;
         for (uint256 i = 0; i < ids.length; ++i) {
             IMembers.Organization memory organization = _MEMBERS.organizationAt(ids[i]);
             if (organization.status == IMembers.Status.Active) ++seen.organizations;
-            if (organization.validators > seen.faults) halting[count++] = ids[i];
+            if (!bonded && organization.validators > seen.faults) halting[count++] = ids[i];
         }
 
         seen.ordinary = _ordinary(seen.organizations);

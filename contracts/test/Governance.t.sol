@@ -418,6 +418,18 @@ contract GovernanceTest is SystemTest {
         vm.assertEq(governance.outlook().halting.length, 1, "its validators go on");
     }
 
+    function test_OutlookOfABondedNetworkCountsItsCandidates() external {
+        _foundAs(4, false, true, IMembers.Policy.Bonded);
+        vm.assertEq(governance.outlook().validators, 0, "none yet");
+        vm.deal(_account(1), 1 ether);
+        vm.prank(_account(1));
+        stake.bond{value: 1 ether}(_key(1));
+        IGovernance.Outlook memory seen = governance.outlook();
+        vm.assertEq(seen.validators, 1, "one");
+        vm.assertEq(seen.faults, 0, "which must not fail");
+        vm.assertEq(seen.halting.length, 0, "it is no organization's");
+    }
+
     function test_StatesAndSlots() external {
         uint256 proposal = _propose(_ordinaryActions());
         vm.assertEq(vm.load(SystemAddresses.GOVERNANCE, 0), bytes32(proposal), "slot 0: count");

@@ -99,9 +99,10 @@ interface IGovernance is IBallots {
     /// @param organizations How many organizations are active.
     /// @param ordinary How many of them an ordinary decision takes.
     /// @param critical How many of them a critical decision takes.
-    /// @param validators How many validators there are.
+    /// @param validators How many validators there are, by the network's policy.
     /// @param faults How many of these may fail, `(validators - 1) / 3`.
     /// @param halting The organizations with more validators than that: each of them alone can halt the network.
+    /// None in a bonded network, whose validators belong to no organization.
     struct Outlook {
         uint256 organizations;
         uint256 ordinary;
