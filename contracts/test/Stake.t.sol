@@ -229,6 +229,12 @@ contract StakeTest is SystemTest {
         vm.assertEq(stake.unbondingOf(_account(1)).amount, 1 ether + 1, "its money is its own");
         vm.assertEq(stake.candidateAt(_key(128)).bond, 1 ether + 128, "who moved is still found");
         vm.assertEq(stake.validators().length, 32, "most there can be");
+
+        // Two are the lowest now: the higher key of them ranks last, wherever it stands in the list.
+        uint256 last = _key(2) > _key(200) ? 2 : 200;
+        _bond(201, 1 ether + 3);
+        vm.assertEq(stake.candidateAt(_key(last)).bond, 0, "out");
+        vm.assertEq(stake.candidateAt(_key(202 - last)).bond, 1 ether + 2, "the other stays");
     }
 
     function test_CommittedArtifactIsThisContract() external view {
