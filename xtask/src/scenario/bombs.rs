@@ -15,10 +15,12 @@ use super::{
 use crate::cargo;
 use anyhow::{Context as _, Result, ensure};
 use bomb::{Answers, Bomb};
-use rustix::thread::gettid;
+use honest::Waits;
+use rustix::{process::nice, thread::gettid};
 use serde::Serialize;
 use std::{fmt, process::Command, sync::Arc, thread, time::Duration};
 use tokio::{
+    runtime::Runtime,
     sync::oneshot,
     time::{Instant, sleep},
 };
@@ -114,10 +116,10 @@ async fn drop_all(args: &Args, status: &Status) -> Result<Report> {
 
 async fn drop_one(args: &Args, rpc: &str, pid: u32, bomb: &Arc<Bomb>) -> Result<Dropped> {
     let phase = Duration::from_secs(args.seconds);
-    let quiet = honest::ask_for(rpc, phase).await?;
+    let quiet = ask_elsewhere(rpc.to_owned(), phase).await?;
     let before = resident(pid)?;
     let (bombed, answers, growth) = tokio::try_join!(
-        honest::ask_for(rpc, phase),
+        ask_elsewhere(rpc.to_owned(), phase),
         drop_elsewhere(Arc::clone(bomb), rpc.to_owned(), phase),
         growth(pid, before, phase),
     )?;
@@ -139,19 +141,42 @@ async fn drop_one(args: &Args, rpc: &str, pid: u32, bomb: &Arc<Bomb>) -> Result<
 /// Drops a bomb from a thread that gives way to all others: a greedy client is another machine, and what it works itself is
 /// not to be felt.
 async fn drop_elsewhere(bomb: Arc<Bomb>, rpc: String, phase: Duration) -> Result<Answers> {
-    let (done, dropped) = oneshot::channel();
+    elsewhere(move |runtime| {
+        step_back()?;
+        runtime.block_on(bomb.drop_for(&rpc, phase))
+    })
+    .await
+}
+
+/// Asks from a thread that goes before all others, if the system allows it: an honest client is another machine too, and its
+/// own wait for a processor is not the node's.
+async fn ask_elsewhere(rpc: String, phase: Duration) -> Result<Waits> {
+    elsewhere(move |runtime| {
+        if nice(-15).is_err() {
+            eprintln!("no right to a higher priority: waits for a processor count too");
+        }
+        runtime.block_on(honest::ask_for(&rpc, phase))
+    })
+    .await
+}
+
+/// Works on a thread and a runtime of its own.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce(&Runtime) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (done, worked) = oneshot::channel();
     thread::spawn(move || {
-        let drop = || {
-            step_back()?;
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            runtime.block_on(bomb.drop_for(&rpc, phase))
-        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         // Whoever waited may have failed.
-        let _ = done.send(drop());
+        let _ = done.send(
+            runtime
+                .map_err(Into::into)
+                .and_then(|runtime| work(&runtime)),
+        );
     });
-    dropped.await?
+    worked.await?
 }
 
 /// Lets this thread run only when a processor has nothing else to do.
