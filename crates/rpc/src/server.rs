@@ -387,7 +387,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     .any(|known| media_type.trim().eq_ignore_ascii_case(known))
 }
 
-fn refusal(error: Error) -> String {
+/// The answer to a message that is not even looked at.
+pub(crate) fn refusal(error: Error) -> String {
     dispatch::response("null", Err(error))
 }
 

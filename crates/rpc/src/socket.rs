@@ -3,7 +3,7 @@
 use crate::{
     dispatch,
     method::{Api, Caller},
-    server::stopping,
+    server::{refusal, stopping},
     subscription::Session,
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -90,7 +90,11 @@ async fn read(
         };
         let (api, session, outbox) = (Arc::clone(api), Arc::clone(session), outbox.clone());
         answering.spawn(async move {
-            let place = api.large.place(message.len()).await;
+            let waiting = api.large.place(message.len());
+            let Ok(place) = timeout(api.limits.request_timeout, waiting).await else {
+                let _ = outbox.send(refusal(dispatch::busy())).await;
+                return;
+            };
             let asked = Arc::clone(&api);
             let work = async move {
                 let mut caller = Caller {
@@ -103,9 +107,8 @@ async fn read(
             let (answer, starts) = if place.is_none() {
                 work.await
             } else {
-                let busy = || Some(dispatch::response("null", Err(dispatch::busy())));
                 let worked = api.large.work(work).await;
-                worked.unwrap_or_else(|| (busy(), Vec::new()))
+                worked.unwrap_or_else(|| (Some(refusal(dispatch::busy())), Vec::new()))
             };
             if let Some(answer) = answer
                 && outbox.send(answer).await.is_ok()
