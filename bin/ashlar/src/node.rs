@@ -294,7 +294,7 @@ fn give_way() {
     // Elsewhere it would be the priority of the process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(10) {
-        tracing::debug!(%error, "long calls run at the usual priority");
+        tracing::debug!(%error, "what takes long runs at the usual priority");
     }
 }
 

@@ -11,6 +11,8 @@
 //!            subscription           error       parameter             chain::Node
 //! ```
 //!
+//! A message of more than 64 KiB is received and answered apart from the others (`large`).
+//!
 //! Everything a client can make us hold or do is bounded by [`Limits`]; each bound says what happens
 //! beyond it. Blocks, transactions, transaction receipts and logs are served at any height, the state
 //! at any height on nodes that keep an archive and at the last final block on others.

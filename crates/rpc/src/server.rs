@@ -18,7 +18,7 @@ use axum::{
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
-    response::IntoResponse as _,
+    response::IntoResponse,
     routing::get,
 };
 use chain::Node;
@@ -241,7 +241,7 @@ impl Server {
             stop: stop.clone(),
         };
         let router = Router::new()
-            .route("/", get(open).options(preflight))
+            .route("/", get(open).options(preflight).fallback(other_method))
             .fallback(async || (StatusCode::NOT_FOUND, "JSON-RPC is at /\n"))
             .with_state(served.clone());
         let places = Arc::new(Semaphore::new(limits.connections_max));
@@ -427,6 +427,14 @@ async fn preflight() -> Response<Full<Bytes>> {
         HeaderValue::from_static("86400"),
     );
     response
+}
+
+/// What is neither a call nor one of the others.
+async fn other_method() -> impl IntoResponse {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(header::ALLOW, "GET, HEAD, OPTIONS, POST")],
+    )
 }
 
 /// A WebSocket, or someone who looks what is here.

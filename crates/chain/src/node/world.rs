@@ -11,11 +11,7 @@ use commonware_macros::select;
 use commonware_utils::channel::oneshot;
 use evm::{Interrupt, Question};
 use futures::FutureExt as _;
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 use types::{Account, StateKey, StateValue};
 
 /// Blocks that may become final while a proof is made: it takes well below a millisecond for each key.
@@ -242,10 +238,7 @@ where
 {
     let (mut reply, answered) = oneshot::channel();
     let interrupt = Interrupt::default();
-    let waiting = Waiting {
-        interrupt: interrupt.clone(),
-        answered,
-    };
+    let _waiting = Waiting(interrupt.clone());
     let asked = Arc::clone(&world);
     let work = async move {
         let result = select! {
@@ -255,28 +248,15 @@ where
         let _ = reply.send(result);
     };
     world.set_apart(work.boxed());
-    drop(world);
-    waiting.await
+    answered.await.unwrap_or(Err(NodeError::Unavailable))
 }
 
 /// Someone who waits for an answer.
-struct Waiting<T> {
-    interrupt: Interrupt,
-    answered: oneshot::Receiver<Result<T, NodeError>>,
-}
+struct Waiting(Interrupt);
 
-impl<T> Future for Waiting<T> {
-    type Output = Result<T, NodeError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = Pin::new(&mut self.answered).poll(context);
-        answered.map(|answer| answer.unwrap_or(Err(NodeError::Unavailable)))
-    }
-}
-
-impl<T> Drop for Waiting<T> {
-    /// Between reads it ends by itself, within one it has to be told.
+impl Drop for Waiting {
+    /// Between two reads the work sees that nobody waits; while it computes it has to be told.
     fn drop(&mut self) {
-        self.interrupt.set();
+        self.0.set();
     }
 }
