@@ -16,7 +16,8 @@ const APPLICATION_ID: i64 = 0x4153_4847;
 /// Each entry brings the schema from version `index` to `index + 1`. Entries are never changed, only added.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001_journal.sql")];
 
-/// Files up to this size are checked at every opening; about a second per gigabyte.
+/// Files up to this size are checked at every opening, their indexes against their tables too: an index that lost an
+/// entry would make a record that is there one that is not.
 const CHECKED_BYTES_MAX: i64 = 256 << 20;
 
 /// What a data directory belongs to. Written at creation, compared at every opening.
@@ -166,7 +167,8 @@ fn check(connection: &Connection) -> Result<(), Error> {
     if bytes > CHECKED_BYTES_MAX {
         return Ok(());
     }
-    let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let finding: String =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if finding == "ok" {
         Ok(())
     } else {

@@ -440,6 +440,27 @@ fn a_damaged_file_is_refused_and_kept() {
 }
 
 #[test]
+fn an_index_that_does_not_match_its_table_is_damage() {
+    let (dir, mut db) = fresh();
+    insert(&mut db, "a");
+    let id = row(&mut db, "acme", "a").id;
+    drop(db);
+    let path = dir.path().join("gateway.sqlite3");
+    let sound = fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..sound.len() - id.len())
+        .filter(|at| sound[*at..].starts_with(id.as_slice()))
+        .collect();
+    assert_eq!(places.len(), 2, "in the table and in its index");
+    for at in places {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        let error = open(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_an_error_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {

@@ -10,7 +10,10 @@ use alloy_primitives::{Address, B256, keccak256};
 use axum::body::Bytes;
 use contracts::record_id;
 use db::{Tx, View};
-use operations::shell::{Handle, Journal};
+use operations::{
+    receipt::Receipts,
+    shell::{Handle, Journal},
+};
 use tokio::sync::{Semaphore, watch};
 use vault::MasterKey;
 
@@ -32,6 +35,7 @@ pub(crate) struct App {
     pub(crate) reads: Semaphore,
     pub(crate) shell: Handle,
     pub(crate) master: MasterKey,
+    pub(crate) receipts: Receipts,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) network: NetworkConfig,

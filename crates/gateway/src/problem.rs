@@ -41,6 +41,7 @@ pub(crate) enum Code {
     ParameterInvalid,
     ReceiptNotReady,
     RecordNotFound,
+    StorageDamaged,
     StorageFailed,
     StorageFull,
     TransactionReverted,
@@ -232,6 +233,13 @@ impl Code {
                 S::NOT_FOUND,
                 "No such record",
                 "Check the id; a key sees the records of its own tenant only.",
+            ),
+            Self::StorageDamaged => (
+                "storage_damaged",
+                S::INTERNAL_SERVER_ERROR,
+                "What the gateway stored of this record is damaged",
+                "The record is as final as it was: the chain has it. The operator finds the reason in the gateway's \
+                 log and restores its data from a backup.",
             ),
             Self::StorageFailed => (
                 "storage_failed",

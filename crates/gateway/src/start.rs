@@ -6,7 +6,10 @@ use alloy_primitives::B256;
 use alloy_signer_local::PrivateKeySigner;
 use contracts::organization_of;
 use db::{Binding, Db, Options, Writer};
-use operations::shell::{self, Inbox, Journal};
+use operations::{
+    receipt::Receipts,
+    shell::{self, Inbox, Journal},
+};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -86,6 +89,7 @@ impl Gateway {
             reads: Semaphore::new(READS_MAX),
             shell: handle,
             master,
+            receipts: Receipts::new(config.network.identity),
             address,
             network: config.network,
             account,

@@ -10,7 +10,7 @@ use axum::{
 };
 use client::record::{Record, RecordAccepted, RecordFailure, RecordFinality, RecordStatus};
 use db::{RecordRow, State};
-use operations::receipt::compose;
+use proof::Failure;
 use serde::Serialize;
 
 use super::content;
@@ -154,19 +154,27 @@ pub(super) async fn receipt(
     let content = sealed
         .map(|sealed| content::open_document(&app.master, &row.id, &sealed))
         .transpose()?;
-    let receipt = compose(proven, row.id, row.commitment, content).map_err(|error| {
-        tracing::error!(id = %row.id, %error, "a stored receipt cannot be read");
-        Refusal::new(
-            Code::StorageFailed,
-            "The stored receipt of the record is damaged.",
-        )
-        .of_record(row.id)
-    })?;
-    let (media_type, bytes) = if cbor {
-        (CBOR, receipt.to_cbor())
-    } else {
-        ("application/json", receipt.to_json_pretty().into_bytes())
-    };
+    let (composing, id, commitment) = (Arc::clone(app), row.id, row.commitment);
+    // A new certificate takes milliseconds to check.
+    let composed = tokio::task::spawn_blocking(move || {
+        let receipt = composing
+            .receipts
+            .compose(proven, id, commitment, content)?;
+        Ok(if cbor {
+            (CBOR, receipt.to_cbor())
+        } else {
+            ("application/json", receipt.to_json_pretty().into_bytes())
+        })
+    });
+    let (media_type, bytes) = composed
+        .await
+        .map_err(|_| Refusal::new(Code::Internal, "Composing the receipt ended unexpectedly."))?
+        .map_err(|failure: Failure| {
+            let (step, reason) = (failure.step(), failure.to_string());
+            tracing::error!(%id, %step, reason, "a stored receipt does not verify any more");
+            let detail = format!("The stored receipt of the record is damaged, in step {step}.");
+            Refusal::new(Code::StorageDamaged, detail).of_record(id)
+        })?;
     let headers = [
         (HEIGHT, HeaderValue::from(height(app, Some(row)))),
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),

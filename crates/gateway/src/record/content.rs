@@ -113,7 +113,7 @@ fn open(
 fn damaged(id: &B256, reason: &str) -> Refusal {
     tracing::error!(%id, reason, "stored content cannot be opened");
     Refusal::new(
-        Code::StorageFailed,
+        Code::StorageDamaged,
         "The stored content of the record is damaged.",
     )
     .of_record(*id)
@@ -147,13 +147,13 @@ mod tests {
         assert_eq!(open_attachment(&master, &id, 0, &part(1)).unwrap(), b"hi");
         assert_eq!(
             open_attachment(&master, &id, 1, &part(1)).unwrap_err().code,
-            Code::StorageFailed
+            Code::StorageDamaged
         );
         assert_eq!(
             open_document(&master, &B256::ZERO, &part(0))
                 .unwrap_err()
                 .code,
-            Code::StorageFailed
+            Code::StorageDamaged
         );
 
         let again = seal(&master, &id, &fact("17")).unwrap();

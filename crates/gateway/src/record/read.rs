@@ -94,7 +94,7 @@ pub(super) async fn read_record(
         describe(&mut record, &content).map_err(|reason| {
             tracing::error!(id = %row.id, reason, "stored content cannot be read");
             Refusal::new(
-                Code::StorageFailed,
+                Code::StorageDamaged,
                 "The stored content of the record is damaged.",
             )
             .of_record(row.id)

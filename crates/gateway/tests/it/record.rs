@@ -526,6 +526,42 @@ async fn what_was_accepted_before_a_crash_becomes_final_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_damaged_on_disk_is_refused_and_not_handed_out() {
+    let mut harness = Harness::start().await;
+    let mut receipts = Vec::new();
+    for order in 0..2 {
+        let request = request(&shipment(order));
+        let key = format!("order-{order}");
+        let bytes = harness.client().record_final(&key, &request).await.unwrap();
+        receipts.push(Receipt::from_json(&bytes).unwrap());
+    }
+    harness.stop().await.unwrap();
+    let path = harness.dir.path().join(db::FILE);
+    let mut bytes = fs::read(&path).unwrap();
+    let signature = receipts[0].finalization.signature;
+    let at = bytes
+        .windows(signature.len())
+        .position(|window| window == signature.as_slice())
+        .expect("the certificate is in the journal");
+    bytes[at + 7] ^= 4;
+    fs::write(&path, bytes).unwrap();
+    harness.run().await.unwrap();
+
+    let id = |receipt: &Receipt| receipt.record.as_ref().unwrap().path.id;
+    let (damaged, sound) = (id(&receipts[0]), id(&receipts[1]));
+    let response = harness.get(&format!("/v1/records/{damaged}/receipt")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let problem = problem(response).await;
+    assert_eq!(problem.code, "storage_damaged");
+    assert!(problem.detail.contains("step finalization"), "{problem:?}");
+    assert_eq!(
+        harness.client().receipt(&sound).await.unwrap(),
+        receipts[1],
+        "the other one is as it was"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_backup_finds_its_records_on_the_chain() {
     let mut harness = Harness::start().await;
     harness.ready().await;

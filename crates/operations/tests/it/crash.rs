@@ -6,7 +6,11 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, keccak256};
 use alloy_signer::SignerSync as _;
 use contracts::Entry as CallEntry;
 use db::{NewRecord, State};
-use operations::{receipt, record::Input, transaction};
+use operations::{
+    receipt::{self, Receipts},
+    record::Input,
+    transaction,
+};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
@@ -275,6 +279,68 @@ fn without_faults_nothing_is_signed_in_vain() {
             "one effect per transaction"
         );
     });
+}
+
+#[test]
+fn a_damaged_journal_hands_out_no_receipt() {
+    let mut world = World::new(7, Faults::default());
+    for _ in 0..100 {
+        world.step();
+    }
+    world.heal();
+    let identity = world.chain.network.identity;
+    let (record, proven) = world
+        .acknowledged
+        .values()
+        .find_map(|record| {
+            let row = world.gateway.db.read(|view| view.record_by_id(&record.id));
+            let seq = row.unwrap()?.seq;
+            let proven = world.gateway.db.read(|view| view.proven(seq)).unwrap();
+            Some((record, proven.filter(|proven| !proven.siblings.is_empty())?))
+        })
+        .expect("two records in one batch");
+    let warm = Receipts::new(identity);
+    let compose = |receipts: &Receipts, proven: db::Proven| {
+        receipts.compose(proven, record.id, record.commitment, None)
+    };
+    let sound = compose(&warm, proven.clone()).unwrap();
+    assert_eq!(compose(&warm, proven.clone()), Ok(sound.clone()), "again");
+
+    let mut damaged = Vec::new();
+    for at in 0..proven.receipt.len() {
+        let mut other = proven.clone();
+        other.receipt[at] ^= 1 << (at % 8);
+        damaged.push((format!("byte {at} of the proof"), other));
+    }
+    for (name, change) in [
+        (
+            "leaf",
+            (|proven| proven.leaf_index ^= 1) as fn(&mut db::Proven),
+        ),
+        ("log", |proven| proven.log_index ^= 1),
+        ("sibling", |proven| proven.siblings[0].0[31] ^= 1),
+        ("no sibling", |proven| {
+            proven.siblings.pop();
+        }),
+    ] {
+        let mut other = proven.clone();
+        change(&mut other);
+        damaged.push((name.to_owned(), other));
+    }
+    for (name, proven) in damaged {
+        for receipts in [&warm, &Receipts::new(identity)] {
+            assert!(compose(receipts, proven.clone()).is_err(), "{name}");
+        }
+    }
+    for receipts in [&warm, &Receipts::new(identity)] {
+        let (mut id, mut commitment) = (record.id, record.commitment);
+        id.0[0] ^= 1;
+        commitment.0[0] ^= 1;
+        let compose = |id, commitment| receipts.compose(proven.clone(), id, commitment, None);
+        assert!(compose(id, record.commitment).is_err());
+        assert!(compose(record.id, commitment).is_err());
+        assert_eq!(compose(record.id, record.commitment), Ok(sound.clone()));
+    }
 }
 
 #[test]
