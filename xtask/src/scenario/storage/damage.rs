@@ -7,7 +7,10 @@ use crate::scenario::{
 };
 use alloy_primitives::{B256, Bytes, U64};
 use anyhow::{Context as _, Result, ensure};
-use client::{gateway::Gateway, rpc::Nodes};
+use client::{
+    gateway::{Gateway, GatewayError},
+    rpc::Nodes,
+};
 use proof::Receipt;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde::Serialize;
@@ -56,6 +59,8 @@ pub(super) enum Outcome {
     Refused(String),
     /// Its owner started, met the damage, ended and said this.
     Stopped(String),
+    /// Its owner goes on, and says this where the damaged part was asked for; everything else is as before.
+    Withheld(String),
     /// Its owner goes on, and everything it answers is as before.
     Unharmed,
     /// What must not be.
@@ -67,6 +72,7 @@ impl Outcome {
         match self {
             Self::Refused(_) => "refused to start",
             Self::Stopped(_) => "stopped",
+            Self::Withheld(_) => "said so when asked",
             Self::Unharmed => "went on unharmed",
             Self::Wrong(_) => "went wrong",
         }
@@ -94,9 +100,10 @@ impl fmt::Display for Round {
             self.outcome.name()
         )?;
         match &self.outcome {
-            Outcome::Refused(said) | Outcome::Stopped(said) | Outcome::Wrong(said) => {
-                write!(f, ": {said}")
-            }
+            Outcome::Refused(said)
+            | Outcome::Stopped(said)
+            | Outcome::Withheld(said)
+            | Outcome::Wrong(said) => write!(f, ": {said}"),
             Outcome::Unharmed => Ok(()),
         }
     }
@@ -264,16 +271,20 @@ async fn watch(
     } else if let Some(said) = said() {
         return Ok(Outcome::Stopped(said));
     }
+    let mut outcome = Outcome::Unharmed;
     for (id, expected) in receipts {
         match gateway.receipt_json(id).await {
             Ok(receipt) if receipt == *expected => {}
+            Err(GatewayError::Refused(problem)) if problem.code == "storage_damaged" => {
+                outcome = Outcome::Withheld(problem.detail);
+            }
             other => {
                 let text = format!("the receipt of {id} is another: {other:?}");
                 return Ok(Outcome::Wrong(text));
             }
         }
     }
-    Ok(Outcome::Unharmed)
+    Ok(outcome)
 }
 
 /// Whether a validator comes to the head and has the blocks and receipts the next one has.
