@@ -95,7 +95,7 @@ impl Meter {
 
     /// Sees whether somebody waits still.
     pub(crate) fn check(&mut self) {
-        if self.interrupt.is_set() {
+        if self.interrupt.look() {
             self.stopped = Some(Stop::Interrupted);
         }
     }

@@ -51,7 +51,7 @@ impl Quantum {
 
     /// Takes steps off; whether any were left.
     fn spend(&mut self, steps: u64) -> bool {
-        if self.interrupt.is_set() {
+        if self.interrupt.look() {
             self.ended = Some(ViewError::Abandoned);
         } else if let Some(left) = self.left {
             match left.checked_sub(steps) {

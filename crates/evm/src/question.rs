@@ -7,7 +7,7 @@ use revm::{
 };
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use types::{StateKey, StateValue};
 
@@ -29,22 +29,44 @@ pub trait Question {
 
 /// Tells whoever works on a question that nobody waits for its answer any more. Cheap to clone; clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<Signal>);
+
+#[derive(Debug, Default)]
+struct Signal {
+    set: AtomicBool,
+    /// How often it was looked at.
+    looked: AtomicU64,
+}
+
+/// Looks, one at each step, after which other threads go first if any wait: a tenth of a millisecond. A scheduler may let
+/// them wait for some milliseconds otherwise, whatever the priorities.
+const LOOKS: u64 = 10_000;
 
 impl Interrupt {
     /// Interrupts, for good.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was interrupted.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.set.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was interrupted, for one who asks at each step. Now and then it lets other threads go first.
+    pub(crate) fn look(&self) -> bool {
+        // One question is worked on by one thread: nothing is lost.
+        let looked = self.0.looked.load(Ordering::Relaxed).wrapping_add(1);
+        self.0.looked.store(looked, Ordering::Relaxed);
+        if looked.is_multiple_of(LOOKS) {
+            std::thread::yield_now();
+        }
+        self.is_set()
     }
 
     /// Ends an execution that is interrupted.
     pub(crate) fn stop(&self, interpreter: &mut Interpreter, context: &mut impl ContextTr) {
-        if self.is_set() {
+        if self.look() {
             stop(interpreter, context);
         }
     }
