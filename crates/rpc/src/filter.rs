@@ -116,8 +116,8 @@ async fn log_changes(
         return Ok((found, next));
     }
     let mut search = Search::new(filter, next..=last)?;
-    while let Some(logs) = search.next(&api.node).await? {
-        found.extend(logs);
+    while let Some(page) = search.next(&api.node).await? {
+        found.extend(page.logs);
         if found.within(&api.limits).is_ok() {
             continue;
         }

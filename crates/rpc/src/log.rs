@@ -11,7 +11,7 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{B256, keccak256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
-use chain::{IndexedLog, LogCursor, LogQuery, Node};
+use chain::{IndexedLog, LogCursor, LogPage, LogQuery, Node};
 use std::{ops::RangeInclusive, sync::Arc};
 use types::{Block, TransactionReceipt};
 
@@ -53,8 +53,9 @@ pub(crate) async fn query(node: &Node, filter: &Filter, limits: &Limits) -> Repl
     }
     let mut search = Search::new(filter, range)?;
     let mut found = Found::default();
-    while let Some(logs) = search.next(node).await? {
-        found.extend(logs);
+    while let Some(page) = search.next(node).await? {
+        found.announce(page.least, limits)?;
+        found.extend(page.logs);
         found.within(limits)?;
     }
     found.reply().await
@@ -92,14 +93,14 @@ impl Search {
     }
 
     /// More logs, perhaps none; or that there are no more.
-    pub(crate) async fn next(&mut self, node: &Node) -> Result<Option<Vec<IndexedLog>>, Error> {
+    pub(crate) async fn next(&mut self, node: &Node) -> Result<Option<LogPage>, Error> {
         if self.done {
             return Ok(None);
         }
         let page = node.logs(&self.query, self.after).await?;
         self.after = page.next;
         self.done = page.next.is_none();
-        Ok(Some(page.logs))
+        Ok(Some(page))
     }
 }
 
@@ -187,14 +188,20 @@ impl Found {
         block::offload(self.logs.len(), move || reply(&self.logs)).await
     }
 
-    /// Whether this is still no more than one answer may hold.
-    pub(crate) fn within(&self, limits: &Limits) -> Result<(), Error> {
+    /// Whether one answer may hold so many more logs: what cannot be answered is not read first.
+    pub(crate) fn announce(&self, more: u64, limits: &Limits) -> Result<(), Error> {
         let most = limits.logs_max;
-        if self.logs.len() > most {
+        if (self.logs.len() as u64).saturating_add(more) > most as u64 {
             return Err(Error::Limit(format!(
                 "query returned more than {most} results: ask for fewer blocks at a time"
             )));
         }
+        Ok(())
+    }
+
+    /// Whether this is still no more than one answer may hold.
+    pub(crate) fn within(&self, limits: &Limits) -> Result<(), Error> {
+        self.announce(0, limits)?;
         // In hexadecimal each byte takes two.
         if self.bytes.saturating_mul(2) > limits.response_bytes_max {
             return Err(Error::ResponseTooLarge(limits.response_bytes_max));

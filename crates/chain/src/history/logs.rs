@@ -94,6 +94,9 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
     /// Pages of postings and logs that were read for it.
     pub reads: u64,
+    /// How many logs are wanted from the beginning of this page on, as far as that is known without reading them: at least so
+    /// many. Who wants fewer need not go on.
+    pub least: u64,
 }
 
 /// Why the index has no answer.

@@ -47,6 +47,14 @@ impl<E: Runtime> Index<E> {
                 self.candidates(&criteria, &stretch, &mut page.reads)
                     .await?
             };
+            // The postings of a single criterion are the logs that meet it; those of several may rule each other out.
+            let sure = match criteria.len() {
+                0 => numbers.end.saturating_sub(at),
+                1 => candidates.len() as u64,
+                _ => 0,
+            };
+            let before = page.logs.len() as u64;
+            page.least = page.least.max(before.saturating_add(sure));
             let all = if criteria.is_empty() {
                 candidates
                     .last()

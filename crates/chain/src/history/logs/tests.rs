@@ -118,18 +118,23 @@ async fn open(
 
 async fn search(index: &Index<deterministic::Context>, query: &LogQuery) -> Vec<IndexedLog> {
     let mut found = Vec::new();
+    let mut least = 0;
     let mut after = None;
     loop {
         let page = index.search(query, after).await.unwrap();
+        least = least.max(found.len() as u64 + page.least);
         found.extend(page.logs);
         match page.next {
             Some(next) => {
                 assert_ne!(after, Some(next), "a page must get further");
                 after = Some(next);
             }
-            None => return found,
+            None => break,
         }
     }
+    let count = found.len() as u64;
+    assert!(least <= count, "{least} were announced, {count} found");
+    found
 }
 
 fn some(dice: &mut Dice, most: u64, kinds: u64) -> Vec<u64> {
@@ -306,6 +311,7 @@ fn the_cost_of_a_search_is_that_of_what_it_finds() {
                 };
                 let page = index.search(&query, None).await.unwrap();
                 assert_eq!((page.logs.len(), page.next), (100, None));
+                assert_eq!(page.least, 100, "known from the postings alone");
                 reads.push(page.reads);
             }
         }
