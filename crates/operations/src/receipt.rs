@@ -7,13 +7,7 @@ use std::{
 
 use alloy_primitives::{B256, FixedBytes, keccak256};
 use db::Proven;
-use proof::{
-    Content, Failure, FormatError, Path, Receipt, Record,
-    content::verify_content,
-    inclusion::{recorded_log, verify_inclusion},
-    path::verify_path,
-    verify_headers,
-};
+use proof::{Content, Failure, FormatError, Path, Receipt, Record, verify_claims};
 
 /// Proofs of transactions that are remembered as sound; 2 MiB. Beyond it they are forgotten and checked anew.
 const SOUND_MAX: usize = 1 << 15;
@@ -72,7 +66,7 @@ impl Receipts {
         let stored = keccak256(&proven.receipt);
         let receipt = compose(proven, id, commitment, content)?;
         if self.is_sound(&stored) {
-            check_record(&receipt)?;
+            verify_claims(&receipt)?;
         } else {
             proof::verify(&receipt, Some(&self.identity))?;
             self.remember(stored);
@@ -92,32 +86,4 @@ impl Receipts {
         }
         sound.insert(stored);
     }
-}
-
-/// Everything but whose network it is and the certificate: those are in the part that was found sound.
-fn check_record(receipt: &Receipt) -> Result<(), Failure> {
-    let Some(record) = &receipt.record else {
-        return Ok(());
-    };
-    let (block, _) = verify_headers(&receipt.headers)?;
-    let inclusion = &receipt.inclusion;
-    let effect = verify_inclusion(
-        &block.receipts_root,
-        inclusion.transaction_index,
-        &inclusion.proof,
-    )?;
-    let recorded = recorded_log(&effect, record.log_index)?;
-    let path = &record.path;
-    verify_path(
-        &recorded.root,
-        recorded.count,
-        &path.id,
-        &path.commitment,
-        path.leaf_index,
-        &path.siblings,
-    )?;
-    if let Some(content) = &record.content {
-        verify_content(content, &path.commitment)?;
-    }
-    Ok(())
 }

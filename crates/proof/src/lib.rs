@@ -58,4 +58,4 @@ pub use receipt::{
     Content, Finalization, Identity, Inclusion, Network, Path, Receipt, Record, Signature,
 };
 pub use state::{StateFailure, StateProof, StateStep, StateVerdict, verify_state};
-pub use verify::{Failure, Step, Verdict, verify};
+pub use verify::{Failure, Step, Verdict, verify, verify_claims};

@@ -29,6 +29,29 @@ use core::fmt;
 pub fn verify(receipt: &Receipt, pinned: Option<&Identity>) -> Result<Verdict, Failure> {
     receipt.check()?;
     let key = verify_identity(&receipt.network.identity, pinned)?;
+    let claims = claims(receipt)?;
+    let namespace = namespace(receipt.network.chain_id, &receipt.network.genesis);
+    key.verify(&namespace, &receipt.finalization, &claims.certified.hash)?;
+    Ok(verdict(receipt, pinned.is_some(), claims))
+}
+
+/// Checks what a receipt claims but for whose it is and whether that made it final: the steps [`Step::Identity`] and
+/// [`Step::Finalization`]. Proves nothing by itself; for one who made them before, on the same network and finalization,
+/// and saves what they cost.
+pub fn verify_claims(receipt: &Receipt) -> Result<(), Failure> {
+    receipt.check()?;
+    claims(receipt).map(drop)
+}
+
+/// What was found true of a receipt.
+struct Claims {
+    block: Header,
+    certified: Header,
+    effect: TransactionReceipt,
+    record: Option<RecordProof>,
+}
+
+fn claims(receipt: &Receipt) -> Result<Claims, Failure> {
     let (block, certified) = verify_headers(&receipt.headers)?;
     let inclusion = &receipt.inclusion;
     let effect = verify_inclusion(
@@ -41,16 +64,12 @@ pub fn verify(receipt: &Receipt, pinned: Option<&Identity>) -> Result<Verdict, F
         .as_ref()
         .map(|record| verify_record(record, &effect))
         .transpose()?;
-    let namespace = namespace(receipt.network.chain_id, &receipt.network.genesis);
-    key.verify(&namespace, &receipt.finalization, &certified.hash)?;
-    Ok(verdict(
-        receipt,
-        pinned.is_some(),
-        &block,
-        &certified,
-        &effect,
+    Ok(Claims {
+        block,
+        certified,
+        effect,
         record,
-    ))
+    })
 }
 
 pub(crate) fn verify_identity(
@@ -102,14 +121,13 @@ fn check_content(content: &Content, commitment: &B256) -> Result<ContentProof, F
     })
 }
 
-fn verdict(
-    receipt: &Receipt,
-    pinned: bool,
-    block: &Header,
-    certified: &Header,
-    effect: &TransactionReceipt,
-    record: Option<RecordProof>,
-) -> Verdict {
+fn verdict(receipt: &Receipt, pinned: bool, claims: Claims) -> Verdict {
+    let Claims {
+        block,
+        certified,
+        effect,
+        record,
+    } = claims;
     Verdict {
         identity: receipt.network.identity,
         pinned,
