@@ -33,12 +33,22 @@ pub(crate) struct Bomb {
 }
 
 /// How a bomb was answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Answers {
     /// How often.
     pub count: usize,
     /// The first one: status, code, message.
     pub first: String,
+}
+
+impl Answers {
+    /// Adds those of a later time.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.count += later.count;
+        if self.first.is_empty() {
+            self.first = later.first;
+        }
+    }
 }
 
 /// All of them, for a node that has been given something to choke on.
@@ -63,7 +73,7 @@ pub(crate) async fn all(rpc: &str, private_key: &str) -> Result<Vec<Bomb>> {
             (200, -32600),
         ),
         bomb("body of 64 MB", " ".repeat(64_000_000), (413, -32600)),
-        bomb("100,000 deep", deep, (200, -32602)),
+        bomb("100,000 deep", deep, (200, -32600)),
         bomb("endless call", endless, (200, -32000)),
     ])
 }
