@@ -14,8 +14,8 @@ use revm::{
     },
 };
 
-/// Steps of the EVM that take about a millisecond.
-const STEPS: u64 = 100_000;
+/// Steps of the EVM that take about a quarter of a millisecond.
+const STEPS: u64 = 25_000;
 /// Steps that a byte may be worth which a precompile works on.
 const STEPS_PER_BYTE: u64 = 20;
 
@@ -36,7 +36,7 @@ impl Quantum {
         }
     }
 
-    /// About a millisecond, as long as somebody waits.
+    /// About a quarter of a millisecond, as long as somebody waits.
     pub fn short(interrupt: Interrupt) -> Self {
         Self {
             left: Some(STEPS),

@@ -4,11 +4,12 @@ use crate::{
     error::{Error, ErrorObject},
     method::{self, Api, Caller},
     parameter::Params,
+    shape::batch_too_large,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::borrow::Cow;
-use tokio::time::{Instant, timeout_at};
+use std::{borrow::Cow, time::Duration};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// A result as it is sent, or why there is none.
 pub(crate) type Reply = Result<Box<RawValue>, Error>;
@@ -65,6 +66,9 @@ pub(crate) async fn answer(api: &Api, caller: &mut Caller<'_>, message: &[u8]) -
     Some(answers)
 }
 
+/// How long a call waits that asked for more than it may: to refuse is work too, and who asks at once again gets no more.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(4);
+
 /// Nobody has time for a message.
 pub(crate) fn busy() -> Error {
     Error::Limit("the node is busy: too many requests at once".to_owned())
@@ -87,6 +91,9 @@ async fn call(
                 }
                 Err(error) => Err(error),
             };
+            if matches!(reply, Err(Error::Limit(_))) {
+                sleep(REFUSAL_PAUSE).await;
+            }
             (id?, reply)
         }
         Err(Rejected { id, error }) => return Some(response(text(id), Err(error))),
@@ -118,6 +125,12 @@ struct Rejected<'a> {
 }
 
 fn parse(message: &[u8], batch_max: usize) -> Result<Message<'_>, Error> {
+    // What nearly all are is read at one go.
+    if message.starts_with(b"{")
+        && let Ok(request) = serde_json::from_slice(message)
+    {
+        return Ok(Message::Single(check(request)));
+    }
     // Syntax first, so that what is JSON but no request is told apart from what is not JSON.
     let raw: &RawValue =
         serde_json::from_slice(message).map_err(|error| Error::Parse(error.to_string()))?;
@@ -130,50 +143,53 @@ fn parse(message: &[u8], batch_max: usize) -> Result<Message<'_>, Error> {
         return Err(Error::InvalidRequest("empty batch".to_owned()));
     }
     if batch.len() > batch_max {
-        return Err(Error::InvalidRequest(format!(
-            "batch too large: {} calls, at most {batch_max}",
-            batch.len()
-        )));
+        return Err(batch_too_large(batch_max));
     }
     Ok(Message::Batch(batch.into_iter().map(parse_call).collect()))
 }
 
-fn parse_call(raw: &RawValue) -> Item<'_> {
-    // An optional text is borrowed only if it has a name of its own.
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// An optional text is borrowed only if it has a name of its own.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    #[derive(Deserialize)]
-    struct Request<'a> {
-        #[serde(borrow)]
-        jsonrpc: Option<Text<'a>>,
-        #[serde(borrow, default, deserialize_with = "present")]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        method: Option<Text<'a>>,
-        #[serde(borrow)]
-        params: Option<&'a RawValue>,
-    }
-    let rejected = |id, why: String| {
-        Err(Rejected {
-            id,
-            error: Error::InvalidRequest(format!("invalid request: {why}")),
-        })
-    };
+/// The members of a request, whatever they are.
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+fn parse_call(raw: &RawValue) -> Item<'_> {
     // A struct could also be read from an array.
     if !raw.get().starts_with('{') {
-        return rejected(None, "not an object".to_owned());
+        return rejected(None, "not an object");
     }
-    let request: Request<'_> = match serde_json::from_str(raw.get()) {
-        Ok(request) => request,
-        Err(error) => return rejected(None, error.to_string()),
-    };
+    match serde_json::from_str(raw.get()) {
+        Ok(request) => check(request),
+        Err(error) => rejected(None, &error.to_string()),
+    }
+}
+
+fn rejected<'a>(id: Option<&'a RawValue>, why: &str) -> Item<'a> {
+    Err(Rejected {
+        id,
+        error: Error::InvalidRequest(format!("invalid request: {why}")),
+    })
+}
+
+fn check(request: Request<'_>) -> Item<'_> {
     let id = request.id;
     if id.is_some_and(|id| id.get().starts_with(['{', '[', 't', 'f'])) {
-        return rejected(None, "id must be a string, a number or null".to_owned());
+        return rejected(None, "id must be a string, a number or null");
     }
     if request.jsonrpc.is_none_or(|Text(version)| version != "2.0") {
-        return rejected(id, "jsonrpc must be \"2.0\"".to_owned());
+        return rejected(id, "jsonrpc must be \"2.0\"");
     }
     match request.method {
         Some(Text(method)) => Ok(Call {
@@ -181,7 +197,7 @@ fn parse_call(raw: &RawValue) -> Item<'_> {
             method,
             params: request.params,
         }),
-        None => rejected(id, "method is missing".to_owned()),
+        None => rejected(id, "method is missing"),
     }
 }
 
@@ -203,7 +219,16 @@ pub(crate) fn response(id: &str, reply: Reply) -> String {
             Err(_) => ("error", RawValue::NULL.to_owned()),
         },
     };
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"{member}":{value}}}"#)
+    let parts = [
+        r#"{"jsonrpc":"2.0","id":"#,
+        id,
+        ",\"",
+        member,
+        "\":",
+        value.get(),
+        "}",
+    ];
+    parts.concat()
 }
 
 #[cfg(test)]
@@ -329,7 +354,7 @@ mod tests {
         check(
             "[1,2,3,4]",
             expect![[
-                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large: 4 calls, at most 3"}}"#
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large: more than 3 calls"}}"#
             ]],
         );
         check(

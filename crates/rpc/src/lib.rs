@@ -11,7 +11,8 @@
 //!            subscription           error       parameter             chain::Node
 //! ```
 //!
-//! A message of more than 64 KiB is received and answered apart from the others (`large`).
+//! A message of more than 64 KiB is received and answered apart from the others (`large`), unless its `shape` is refused while
+//! it arrives. A connection's `deadline`s cost it no timers.
 //!
 //! Everything a client can make us hold or do is bounded by [`Limits`]; each bound says what happens
 //! beyond it. Blocks, transactions, transaction receipts and logs are served at any height, the state
@@ -23,6 +24,7 @@ mod account;
 mod block;
 mod call;
 mod capability;
+mod deadline;
 mod debug;
 mod dispatch;
 mod error;
@@ -41,6 +43,7 @@ mod parameter;
 mod receipt;
 mod replay;
 mod server;
+mod shape;
 mod simulate;
 mod socket;
 mod state_proof;

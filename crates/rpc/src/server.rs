@@ -1,6 +1,7 @@
 //! The port: HTTP and WebSocket, with every bound on what a client may take up.
 
 use crate::{
+    deadline::{Deadlines, TICK, within},
     dispatch,
     error::Error,
     large::Message,
@@ -22,24 +23,22 @@ use axum::{
     routing::get,
 };
 use chain::Node;
+use futures::{FutureExt as _, TryFutureExt as _};
 use http_body_util::{Either, Full};
 use hyper::{
     body::Incoming,
     server::conn::http1,
     service::{Service as _, service_fn},
 };
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use std::{
     io, net::SocketAddr, num::NonZeroUsize, pin::pin, sync::Arc, thread::available_parallelism,
     time::Duration,
 };
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{sleep, timeout},
+    time::{interval, sleep, timeout},
 };
 use tracing::{debug, info, warn};
 use types::SpecError;
@@ -49,6 +48,12 @@ use types::SpecError;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long open connections may take to end when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that may wait to be accepted.
+const ACCEPTED_AHEAD: u32 = 1_024;
+/// Bytes of a connection that may wait to be read.
+const RECEIVED_AHEAD: u32 = 256 << 10;
+/// Bytes read at a time, and the longest head of a request.
+const READ_AT_ONCE: usize = 64 << 10;
 /// Pause after a connection could not be accepted (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -104,7 +109,7 @@ pub struct Limits {
     pub filters_max: usize,
     /// Subscriptions of one WebSocket.
     pub subscriptions_max: usize,
-    /// Calls simulated at a time for a short turn, about a millisecond.
+    /// Calls simulated at a time for a short turn, about a quarter of a millisecond.
     pub calls_max: usize,
     /// Calls, traces and simulated blocks that take longer, at a time. Each takes a processor as long as its gas lasts;
     /// consensus and everybody else need the others.
@@ -201,7 +206,7 @@ impl Server {
             io::ErrorKind::AddrInUse => ServeError::PortInUse(address),
             _ => ServeError::Listen { address, source },
         };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self {
             listener,
@@ -267,34 +272,35 @@ impl Server {
                 })));
                 // Calls, which are nearly all there is, go without the router: it costs more than many of them.
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let (api, others) = (Arc::clone(&api), others.clone());
-                    async move {
-                        if request.method() == Method::POST && request.uri().path() == "/" {
-                            return Ok(call(&api, request).await.map(Either::Left));
-                        }
-                        others
-                            .call(request)
-                            .await
-                            .map(|other| other.map(Either::Right))
+                    if request.method() == Method::POST && request.uri().path() == "/" {
+                        let called = call(Arc::clone(&api), request);
+                        return called
+                            .map(|answer| Ok(answer.map(Either::Left)))
+                            .left_future();
                     }
+                    let other = others.call(request);
+                    other
+                        .map_ok(|answer| answer.map(Either::Right))
+                        .right_future()
                 });
                 let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
+                    .timer(Deadlines)
                     .header_read_timeout(HEAD_TIMEOUT)
+                    .max_buf_size(READ_AT_ONCE)
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades();
                 let mut stop = stop.clone();
                 tokio::spawn(async move {
                     let mut connection = pin!(connection);
-                    let ended = tokio::select! {
-                        ended = connection.as_mut() => Some(ended),
-                        () = stopping(&mut stop) => None,
-                    };
-                    let ended = match ended {
-                        Some(ended) => ended,
-                        None => {
-                            connection.as_mut().graceful_shutdown();
-                            connection.await
+                    let mut stopping = pin!(stopping(&mut stop).fuse());
+                    let mut tick = interval(TICK);
+                    let ended = loop {
+                        tokio::select! {
+                            biased;
+                            ended = connection.as_mut() => break ended,
+                            () = stopping.as_mut() => connection.as_mut().graceful_shutdown(),
+                            // The connection looks at its deadlines.
+                            _ = tick.tick() => {}
                         }
                     };
                     if let Err(error) = ended {
@@ -318,6 +324,20 @@ impl Server {
     }
 }
 
+/// Takes a port. What the system receives for a connection before we read it is bounded: else it is megabytes for each.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // On Windows it would take a port from somebody else.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(RECEIVED_AHEAD)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPTED_AHEAD)
+}
+
 /// Returns when the node stops, or is gone.
 pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -337,7 +357,7 @@ struct Place {
 }
 
 /// A message over HTTP.
-async fn call(api: &Arc<Api>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn call(api: Arc<Api>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
         let error = Error::InvalidRequest(
@@ -345,29 +365,30 @@ async fn call(api: &Arc<Api>, request: Request<Incoming>) -> Response<Full<Bytes
         );
         return answered(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(refusal(error)));
     }
-    let most = api.limits.body_bytes_max;
-    let receiving = api.large.receive(body, most);
-    let Message { bytes, place } = match timeout(api.limits.request_timeout, receiving).await {
-        Ok(Some(message)) => message,
-        Ok(None) => {
-            let error =
-                Error::InvalidRequest(format!("content length too large: more than {most} bytes"));
-            return answered(StatusCode::PAYLOAD_TOO_LARGE, Some(refusal(error)));
-        }
-        Err(_) => return answered(StatusCode::REQUEST_TIMEOUT, Some(refusal(Error::Timeout))),
+    let receiving = api.large.receive(body, &api.limits);
+    let Message { bytes, place } = match within(api.limits.request_timeout, receiving).await {
+        Some(Ok(message)) => message,
+        Some(Err((status, error))) => return answered(status, Some(refusal(error))),
+        None => return answered(StatusCode::REQUEST_TIMEOUT, Some(refusal(Error::Timeout))),
     };
     let answer = if place.is_none() {
-        dispatch::answer(api, &mut Caller::default(), &bytes).await
+        dispatch::answer(&api, &mut Caller::default(), &bytes).await
     } else {
-        let asked = Arc::clone(api);
-        let work = async move { dispatch::answer(&asked, &mut Caller::default(), &bytes).await };
-        let worked = api.large.work(work).await;
-        worked.unwrap_or_else(|| Some(refusal(dispatch::busy())))
+        // Boxed: else each message would be moved as if it were large.
+        work(&api, bytes).boxed().await
     };
     match answer {
         Some(answer) => answered(StatusCode::OK, Some(answer)),
         None => answered(StatusCode::NO_CONTENT, None),
     }
+}
+
+/// Answers a large message.
+async fn work(api: &Arc<Api>, message: Vec<u8>) -> Option<String> {
+    let asked = Arc::clone(api);
+    let work = async move { dispatch::answer(&asked, &mut Caller::default(), &message).await };
+    let worked = api.large.work(work).await;
+    worked.unwrap_or_else(|| Some(refusal(dispatch::busy())))
 }
 
 /// The media types that geth takes. Anything else could be sent by a web page that was not asked to.

@@ -90,10 +90,17 @@ async fn read(
         };
         let (api, session, outbox) = (Arc::clone(api), Arc::clone(session), outbox.clone());
         answering.spawn(async move {
-            let waiting = api.large.place(message.len());
-            let Ok(place) = timeout(api.limits.request_timeout, waiting).await else {
-                let _ = outbox.send(refusal(dispatch::busy())).await;
-                return;
+            let waiting = api.large.admit(&message, &api.limits);
+            let place = match timeout(api.limits.request_timeout, waiting).await {
+                Ok(Ok(place)) => place,
+                Ok(Err(error)) => {
+                    let _ = outbox.send(refusal(error)).await;
+                    return;
+                }
+                Err(_) => {
+                    let _ = outbox.send(refusal(dispatch::busy())).await;
+                    return;
+                }
             };
             let asked = Arc::clone(&api);
             let work = async move {

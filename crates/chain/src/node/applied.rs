@@ -14,7 +14,7 @@ use commonware_macros::select;
 use evm::{CodeCache, Interrupt};
 use futures::{FutureExt as _, future::BoxFuture};
 use state::{SharedDatabase, StateRead};
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
 use types::{Block, ChainSpec, StateKey, StateValue};
 
 /// The state, without the runtime's type.
@@ -78,12 +78,16 @@ impl<E: Runtime> Applied<E> {
         &self,
         answer: impl Future<Output = Result<T, NodeError>>,
     ) -> Result<T, NodeError> {
-        select! {
-            _ = self.context.stopped() => Err(NodeError::Unavailable),
-            answer = AssertUnwindSafe(answer).catch_unwind() => {
-                answer.unwrap_or(Err(NodeError::Unavailable))
+        let mut answer = pin!(AssertUnwindSafe(answer).catch_unwind());
+        // Most of what is asked is at hand.
+        let done = match answer.as_mut().now_or_never() {
+            Some(done) => done,
+            None => select! {
+                _ = self.context.stopped() => return Err(NodeError::Unavailable),
+                done = answer => done,
             },
-        }
+        };
+        done.unwrap_or(Err(NodeError::Unavailable))
     }
 
     async fn run(

@@ -9,7 +9,7 @@ use types::{Block, ChainSpec, StateKey, StateValue};
 /// How long a question may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// At most about a millisecond of computing, on the thread of whoever asks; then it ends with
+    /// At most about a quarter of a millisecond of computing, on the thread of whoever asks; then it ends with
     /// [`NodeError::Exhausted`]. It goes for calls: traces have bounds of their own.
     Short,
     /// As long as its gas lasts and somebody waits, on a thread that gives way to others.

@@ -1,6 +1,6 @@
 //! HTTP.
 
-use crate::node::Node;
+use crate::{node::Node, subscription::Socket};
 use rpc::{Config, Limits, ServeError, Server};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn requests_are_json_of_a_bounded_size() {
             "application/json",
             "[1,2,3]".to_owned(),
             200,
-            "batch too large: 3 calls, at most 2",
+            "batch too large: more than 2 calls",
         ),
     ] {
         let response = post(media_type, body).await.unwrap();
@@ -250,4 +250,38 @@ async fn large_messages_take_turns_and_small_ones_go_past_them() {
     }
     assert!(answer.starts_with(b"HTTP/1.1 408"));
     assert_eq!(node.post(batch.clone()).await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_message_is_refused_for_its_shape_before_it_is_read() {
+    let node = Node::start().await;
+    let mut socket = Socket::open(&node).await;
+    let too_many = "batch too large: more than 1000 calls";
+    let too_deep = "nested too deeply: more than 128 arrays and objects within each other";
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"eth_call","params":{deep}}}"#);
+    // Nobody reads as far as where it is no JSON.
+    let endless = format!("[{}", "1,".repeat(100_000));
+    for (message, text) in [
+        (large_batch(1_001), too_many),
+        (endless, too_many),
+        (deep, too_deep),
+        (call, too_deep),
+    ] {
+        let expected = json!({
+            "jsonrpc": "2.0",
+            "id": null,
+            "error": {"code": -32600, "message": text},
+        });
+        let (status, answer) = node.post(message.clone()).await;
+        assert_eq!(status, 200);
+        assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), expected);
+        socket.send_text(message).await;
+        assert_eq!(socket.read().await, expected);
+    }
+    assert_eq!(node.post(large_batch(1_000)).await.0, 200);
+    assert_eq!(
+        socket.call("eth_chainId", json!([])).await["result"],
+        "0x1092"
+    );
 }

@@ -17,14 +17,14 @@ use tokio_tungstenite::{
 };
 use types::Fees;
 
-struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Notifications that came while the answer to a call was waited for.
     held: VecDeque<Value>,
 }
 
 impl Socket {
-    async fn open(node: &Node) -> Self {
+    pub(crate) async fn open(node: &Node) -> Self {
         let (stream, _) = connect_async(format!("ws://{}", node.address))
             .await
             .unwrap();
@@ -35,10 +35,11 @@ impl Socket {
     }
 
     async fn send(&mut self, value: &Value) {
-        self.stream
-            .send(Message::text(value.to_string()))
-            .await
-            .unwrap();
+        self.send_text(value.to_string()).await;
+    }
+
+    pub(crate) async fn send_text(&mut self, text: String) {
+        self.stream.send(Message::text(text)).await.unwrap();
     }
 
     async fn next(&mut self) -> Value {
@@ -48,7 +49,7 @@ impl Socket {
         }
     }
 
-    async fn read(&mut self) -> Value {
+    pub(crate) async fn read(&mut self) -> Value {
         loop {
             match self.stream.next().await.unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -58,7 +59,7 @@ impl Socket {
         }
     }
 
-    async fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
         self.send(&json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params}))
             .await;
         loop {
