@@ -8,8 +8,8 @@ use crate::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::{borrow::Cow, time::Duration};
-use tokio::time::{Instant, sleep, timeout_at};
+use std::borrow::Cow;
+use tokio::time::{Instant, timeout_at};
 
 /// A result as it is sent, or why there is none.
 pub(crate) type Reply = Result<Box<RawValue>, Error>;
@@ -66,9 +66,6 @@ pub(crate) async fn answer(api: &Api, caller: &mut Caller<'_>, message: &[u8]) -
     Some(answers)
 }
 
-/// How long a call waits that asked for more than it may: to refuse is work too, and who asks at once again gets no more.
-const REFUSAL_PAUSE: Duration = Duration::from_millis(4);
-
 /// Nobody has time for a message.
 pub(crate) fn busy() -> Error {
     Error::Limit("the node is busy: too many requests at once".to_owned())
@@ -91,9 +88,6 @@ async fn call(
                 }
                 Err(error) => Err(error),
             };
-            if matches!(reply, Err(Error::Limit(_))) {
-                sleep(REFUSAL_PAUSE).await;
-            }
             (id?, reply)
         }
         Err(Rejected { id, error }) => return Some(response(text(id), Err(error))),

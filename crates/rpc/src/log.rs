@@ -12,15 +12,23 @@ use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{B256, keccak256};
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
 use chain::{IndexedLog, LogCursor, LogPage, LogQuery, Node};
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use tokio::time::sleep;
 use types::{Block, TransactionReceipt};
 
 /// `eth_getLogs`.
 pub(crate) async fn get(api: &Api, mut params: Params<'_>) -> Reply {
     let filter: Filter = params.required()?;
     params.end()?;
-    query(&api.node, &filter, &api.limits).await
+    let answer = query(&api.node, &filter, &api.limits).await;
+    if matches!(answer, Err(Error::Limit(_))) {
+        sleep(REFUSAL_PAUSE).await;
+    }
+    answer
 }
+
+/// How long one waits who asked for more than an answer may hold: to refuse is work too, and asking again at once gets no more.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(4);
 
 /// Addresses, or topics in one place, that one question may name: geth's bound, and its words.
 const ALTERNATIVES_MAX: usize = 1_000;
