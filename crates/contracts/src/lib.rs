@@ -14,6 +14,9 @@
 //! - [`tree`]: leaves, root and paths of the records of one call
 //! - [`event`]: what a call said
 //! - [`history`]: block hashes as contracts read them (EIP-2935)
+//! - [`system`]: all system contracts, their addresses and their code
+//! - [`member`]: the first organizations, as genesis writes them into `Members`
+//! - [`permission`]: whether a transaction may be executed, by `Members` and `Pause`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
 #![no_std]
 
@@ -22,7 +25,11 @@ extern crate alloc;
 pub mod abi;
 pub mod event;
 pub mod history;
+mod layout;
+pub mod member;
+pub mod permission;
 pub mod record;
+pub mod system;
 pub mod tree;
 
 pub use abi::IRecords;
@@ -31,4 +38,5 @@ pub use record::{
     BatchError, Entry, MAX_BATCH, RECORDS_ADDRESS, commitment_slot, encode_record, organization_of,
     record_id, records_runtime_code,
 };
+pub use system::SystemContract;
 pub use tree::{LEAF_DOMAIN, NODE_DOMAIN, batch_root, leaf, merkle_path, node};

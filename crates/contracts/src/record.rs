@@ -1,8 +1,8 @@
 //! Calling `Records`.
 
-use crate::abi::IRecords;
+use crate::{abi::IRecords, system::SystemContract};
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, address, hex, keccak256};
+use alloy_primitives::{Address, B256, Bytes, address, keccak256};
 use alloy_sol_types::SolCall;
 
 /// Where `Records` stands from genesis on: ASCII "ASHLAR", zeros, 1.
@@ -12,20 +12,10 @@ pub const RECORDS_ADDRESS: Address = address!("0x4153484c41520000000000000000000
 /// cap of EIP-7825.
 pub const MAX_BATCH: usize = 512;
 
-/// The artifact's runtime code, decoded by the compiler: a damaged file does not build.
-static RUNTIME_CODE: [u8; RUNTIME_HEX.len() / 2 - 1] =
-    match hex::const_decode_to_array(RUNTIME_HEX.as_bytes()) {
-        Ok(code) => code,
-        Err(_) => panic!(
-            "contracts/artifacts/Records.runtime.hex is not hex: run `node build.mjs` in contracts/"
-        ),
-    };
-const RUNTIME_HEX: &str = include_str!("../../../contracts/artifacts/Records.runtime.hex");
-
 /// The code of `Records` for genesis.
 #[must_use]
 pub fn records_runtime_code() -> Bytes {
-    Bytes::from_static(&RUNTIME_CODE)
+    SystemContract::Records.runtime_code()
 }
 
 /// One record of a call.

@@ -3,4 +3,5 @@
 mod execution;
 mod history;
 mod interface;
+mod member;
 mod vectors;

@@ -1,0 +1,179 @@
+//! Whether a transaction may be executed: the rule that every node applies to the state before a block.
+//!
+//! It reads slots of `Members` and `Pause` instead of calling them: it is asked for every transaction, and must cost no
+//! gas and no machine. The tests hold it against `Members.may` and `Pause.isStopped` themselves.
+
+use crate::{
+    layout::entry,
+    member::Permissions,
+    system::{SystemContract, is_governing},
+};
+use alloy_primitives::{Address, B256, U256};
+use core::fmt;
+
+/// A transaction, as far as the rule goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who signed it.
+    pub sender: Address,
+    /// Whom it calls. None: it creates a contract.
+    pub to: Option<Address>,
+    /// Time of its block, in seconds.
+    pub timestamp: u64,
+}
+
+/// Why a transaction may not be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The sender belongs to no organization, and the network is not open.
+    Stranger(Address),
+    /// The sender's organization is suspended.
+    Suspended {
+        /// The sender.
+        sender: Address,
+        /// Its organization.
+        organization: B256,
+    },
+    /// The sender may not do this.
+    Permission {
+        /// The sender.
+        sender: Address,
+        /// Whether it wants to create a contract; else to transact.
+        deploy: bool,
+    },
+    /// Nobody may create contracts until this second.
+    DeploymentsPaused(u64),
+    /// Nobody may call the contract until this second.
+    ContractPaused {
+        /// The contract.
+        contract: Address,
+        /// Unix time.
+        until: u64,
+    },
+    /// Nobody of the organization may transact until this second.
+    OrganizationPaused {
+        /// The organization.
+        organization: B256,
+        /// Unix time.
+        until: u64,
+    },
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stranger(sender) => write!(
+                f,
+                "Members: {sender} belongs to no organization; an administrator of one can add it"
+            ),
+            Self::Suspended {
+                sender,
+                organization,
+            } => write!(
+                f,
+                "Members: the organization {organization} of {sender} is suspended"
+            ),
+            Self::Permission { sender, deploy } => {
+                let what = if *deploy {
+                    "create contracts"
+                } else {
+                    "transact"
+                };
+                write!(
+                    f,
+                    "Members: {sender} may not {what}; an administrator of its organization can allow it"
+                )
+            }
+            Self::DeploymentsPaused(until) => {
+                write!(f, "Pause: no contract can be created until {until}")
+            }
+            Self::ContractPaused { contract, until } => {
+                write!(f, "Pause: {contract} cannot be called until {until}")
+            }
+            Self::OrganizationPaused {
+                organization,
+                until,
+            } => write!(
+                f,
+                "Pause: the organization {organization} cannot transact until {until}"
+            ),
+        }
+    }
+}
+
+/// Applies the rule to the state that `read` gives: an account's slot. The outer error is that of `read`.
+pub fn admit<E>(
+    asked: &Asked,
+    mut read: impl FnMut(Address, U256) -> Result<U256, E>,
+) -> Result<Result<(), Denied>, E> {
+    let Asked {
+        sender,
+        to,
+        timestamp,
+    } = *asked;
+    let mut member = |slot| read(SystemContract::Members.address(), slot);
+    let account = entry(sender.into_word(), 3);
+    let mut organization = B256::from(member(account)?);
+    let mut status = 0;
+    if !organization.is_zero() {
+        status = member(entry(organization, 2))?.byte(0);
+        if status == REMOVED {
+            organization = B256::ZERO;
+        }
+    }
+    let governs = to.is_some_and(|to| is_governing(&to));
+    if governs && !organization.is_zero() {
+        return Ok(Ok(()));
+    }
+    if organization.is_zero() {
+        let open = member(U256::ZERO)?.byte(1) != 0;
+        if !open {
+            return Ok(Err(Denied::Stranger(sender)));
+        }
+    } else if status != ACTIVE {
+        return Ok(Err(Denied::Suspended {
+            sender,
+            organization,
+        }));
+    } else {
+        let permissions = Permissions::from_slot(member(account.wrapping_add(U256::from(1)))?);
+        let deploy = to.is_none();
+        let wanted = if deploy {
+            Permissions::DEPLOY
+        } else {
+            Permissions::TRANSACT
+        };
+        if !permissions.has(wanted) {
+            return Ok(Err(Denied::Permission { sender, deploy }));
+        }
+    }
+    if governs {
+        return Ok(Ok(()));
+    }
+    let mut paused = |slot| {
+        let until = read(SystemContract::Pause.address(), slot)?;
+        let until = u64::try_from(until).unwrap_or(u64::MAX);
+        Ok((until > timestamp).then_some(until))
+    };
+    if let Some(contract) = to {
+        if let Some(until) = paused(entry(contract.into_word(), 1))? {
+            return Ok(Err(Denied::ContractPaused { contract, until }));
+        }
+    } else if let Some(until) = paused(U256::ZERO)? {
+        return Ok(Err(Denied::DeploymentsPaused(until)));
+    }
+    // Who belongs to none is under id 0, which cannot be paused.
+    if !organization.is_zero()
+        && let Some(until) = paused(entry(organization, 2))?
+    {
+        return Ok(Err(Denied::OrganizationPaused {
+            organization,
+            until,
+        }));
+    }
+    Ok(Ok(()))
+}
+
+/// Values of `IMembers.Status`.
+const ACTIVE: u8 = 1;
+const REMOVED: u8 = 3;
