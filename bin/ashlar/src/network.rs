@@ -290,7 +290,7 @@ fn genesis_accounts() -> Result<BTreeMap<Address, GenesisAccount>> {
     let mut accounts = BTreeMap::from([
         (
             contracts::RECORDS_ADDRESS,
-            contract(contracts::records_runtime_code()),
+            contract(contracts::SystemContract::Records.runtime_code()),
         ),
         (
             contracts::history::HISTORY_ADDRESS,

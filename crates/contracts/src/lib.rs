@@ -36,7 +36,7 @@ pub use abi::IRecords;
 pub use event::{BitmapError, Event, EventError, Recorded};
 pub use record::{
     BatchError, Entry, MAX_BATCH, RECORDS_ADDRESS, commitment_slot, encode_record, organization_of,
-    record_id, records_runtime_code,
+    record_id,
 };
 pub use system::SystemContract;
 pub use tree::{LEAF_DOMAIN, NODE_DOMAIN, batch_root, leaf, merkle_path, node};

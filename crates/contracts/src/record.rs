@@ -2,21 +2,15 @@
 
 use crate::{abi::IRecords, system::SystemContract};
 use alloc::vec::Vec;
-use alloy_primitives::{Address, B256, Bytes, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolCall;
 
-/// Where `Records` stands from genesis on: ASCII "ASHLAR", zeros, 1.
-pub const RECORDS_ADDRESS: Address = address!("0x4153484c41520000000000000000000000000001");
+/// Where `Records` stands from genesis on.
+pub const RECORDS_ADDRESS: Address = SystemContract::Records.address();
 
 /// How many records one call may carry. That many new ones take about 12.4 million gas, which fits the transaction gas
 /// cap of EIP-7825.
 pub const MAX_BATCH: usize = 512;
-
-/// The code of `Records` for genesis.
-#[must_use]
-pub fn records_runtime_code() -> Bytes {
-    SystemContract::Records.runtime_code()
-}
 
 /// One record of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

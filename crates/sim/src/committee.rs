@@ -119,7 +119,7 @@ fn accounts<'a>(
     let mut accounts = BTreeMap::from([
         (
             contracts::RECORDS_ADDRESS,
-            contract(contracts::records_runtime_code()),
+            contract(contracts::SystemContract::Records.runtime_code()),
         ),
         (
             contracts::history::HISTORY_ADDRESS,

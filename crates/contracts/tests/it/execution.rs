@@ -1,59 +1,21 @@
 //! The genesis code of `Records`, executed by revm on the chain's fork, against the Rust model of the same rules.
 
+use crate::chain::{Chain, TRANSACTION_GAS_CAP};
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
 use alloy_sol_types::{SolCall, SolInterface};
 use contracts::{
     Entry, Event,
     IRecords::{self, IRecordsErrors},
-    MAX_BATCH, RECORDS_ADDRESS, Recorded, batch_root, commitment_slot, encode_record, leaf,
-    organization_of, record_id, records_runtime_code,
+    MAX_BATCH, RECORDS_ADDRESS, Recorded, SystemContract, batch_root, commitment_slot,
+    encode_record, leaf, organization_of, record_id,
 };
 use proptest::{collection::vec, prelude::*};
-use revm::{
-    Context, ExecuteCommitEvm, MainBuilder, MainContext,
-    bytecode::Bytecode,
-    context::{TxEnv, result::ExecutionResult},
-    database::InMemoryDB,
-    primitives::{TxKind, hardfork::SpecId},
-    state::AccountInfo,
-};
+use revm::context::result::ExecutionResult;
 use std::collections::HashMap;
 
-/// EIP-7825.
-const TRANSACTION_GAS_CAP: u64 = 16_777_216;
-
-/// A state with `Records` in it, to which each call commits.
-struct Chain {
-    db: InMemoryDB,
-    nonces: HashMap<Address, u64>,
-}
-
 impl Chain {
-    fn new() -> Self {
-        let mut db = InMemoryDB::default();
-        let code = Bytecode::new_raw(records_runtime_code());
-        db.insert_account_info(RECORDS_ADDRESS, AccountInfo::default().with_code(code));
-        Self {
-            db,
-            nonces: HashMap::new(),
-        }
-    }
-
     fn call(&mut self, caller: Address, data: Bytes) -> ExecutionResult {
-        let nonce = self.nonces.entry(caller).or_default();
-        let tx = TxEnv::builder()
-            .caller(caller)
-            .nonce(*nonce)
-            .kind(TxKind::Call(RECORDS_ADDRESS))
-            .data(data)
-            .gas_limit(TRANSACTION_GAS_CAP)
-            .build()
-            .unwrap();
-        *nonce += 1;
-        let context = Context::mainnet()
-            .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA))
-            .with_db(&mut self.db);
-        context.build_mainnet().transact_commit(tx).unwrap()
+        self.send(caller, SystemContract::Records, data)
     }
 
     /// The events of a call that must succeed.

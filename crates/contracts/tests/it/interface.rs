@@ -5,7 +5,7 @@ use alloy_primitives::{B256, Bytes, U256, hex};
 use alloy_sol_types::{SolCall, SolEvent, SolInterface};
 use contracts::{
     IRecords::{self, IRecordsCalls, IRecordsErrors, IRecordsEvents},
-    records_runtime_code,
+    SystemContract,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -114,7 +114,7 @@ fn storage_is_one_mapping_at_slot_zero() {
 
 #[test]
 fn genesis_code_is_the_artifacts() {
-    let code = records_runtime_code();
+    let code = SystemContract::Records.runtime_code();
     assert_eq!(code, artifact().deployed_bytecode);
     assert!(code.len() <= 24_576, "EIP-170");
 }

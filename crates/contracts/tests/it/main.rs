@@ -1,5 +1,6 @@
 //! The Rust view against the committed artifact: its declarations, its bytes, and the bytes at work.
 
+mod chain;
 mod execution;
 mod history;
 mod interface;

@@ -1,5 +1,6 @@
 //! What genesis writes, and the rule that nodes apply, against the contracts themselves, executed by revm.
 
+use crate::chain::{Chain, NOW};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use contracts::{
@@ -8,14 +9,7 @@ use contracts::{
     permission::{Asked, Denied, admit},
 };
 use proptest::{collection::btree_map, prelude::*};
-use revm::{
-    Context, Database as _, ExecuteCommitEvm, MainBuilder, MainContext,
-    bytecode::Bytecode,
-    context::{TxEnv, result::ExecutionResult},
-    database::InMemoryDB,
-    primitives::{TxKind, hardfork::SpecId},
-    state::AccountInfo,
-};
+use revm::Database as _;
 use std::{collections::BTreeMap, convert::Infallible};
 
 sol! {
@@ -52,67 +46,26 @@ sol! {
     }
 }
 
-/// Time of every block.
-const NOW: u64 = 1_800_000_000;
-
-struct Chain {
-    db: InMemoryDB,
-    nonces: BTreeMap<Address, u64>,
+/// The contracts with the first organizations.
+fn founded(charter: &Charter) -> Chain {
+    let mut chain = Chain::new();
+    for (slot, value) in charter.storage().unwrap() {
+        assert!(!value.is_zero());
+        chain.store(SystemContract::Members, slot, value);
+    }
+    chain
 }
 
 impl Chain {
-    fn new(charter: &Charter) -> Self {
-        let mut db = InMemoryDB::default();
-        for contract in SystemContract::ALL {
-            let code = Bytecode::new_raw(contract.runtime_code());
-            let info = AccountInfo::default().with_code(code).with_nonce(1);
-            db.insert_account_info(contract.address(), info);
-        }
-        let mut chain = Self {
-            db,
-            nonces: BTreeMap::new(),
-        };
-        for (slot, value) in charter.storage().unwrap() {
-            assert!(!value.is_zero());
-            chain.store(SystemContract::Members, slot, value);
-        }
-        chain
-    }
-
     fn store(&mut self, contract: SystemContract, slot: U256, value: U256) {
         self.db
             .insert_account_storage(contract.address(), slot, value)
             .unwrap();
     }
 
-    fn send(
-        &mut self,
-        caller: Address,
-        contract: SystemContract,
-        call: impl SolCall,
-    ) -> ExecutionResult {
-        let nonce = self.nonces.entry(caller).or_default();
-        let tx = TxEnv::builder()
-            .caller(caller)
-            .nonce(*nonce)
-            .kind(TxKind::Call(contract.address()))
-            .data(call.abi_encode().into())
-            .gas_limit(16_000_000)
-            .build()
-            .unwrap();
-        *nonce += 1;
-        let context = Context::mainnet()
-            .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA))
-            .modify_block_chained(|block| {
-                block.number = U256::from(10);
-                block.timestamp = U256::from(NOW);
-            })
-            .with_db(&mut self.db);
-        context.build_mainnet().transact_commit(tx).unwrap()
-    }
-
     fn ask<C: SolCall>(&mut self, contract: SystemContract, call: C) -> C::Return {
-        let result = self.send(Address::repeat_byte(0xee), contract, call);
+        let data = call.abi_encode().into();
+        let result = self.send(Address::repeat_byte(0xee), contract, data);
         assert!(result.is_success(), "{result:?}");
         C::abi_decode_returns(result.output().unwrap()).unwrap()
     }
@@ -170,7 +123,7 @@ fn charter() -> Charter {
 #[test]
 fn what_genesis_writes_is_what_the_contract_reads() {
     let charter = charter();
-    let mut chain = Chain::new(&charter);
+    let mut chain = founded(&charter);
     let ids: Vec<B256> = charter
         .founders
         .iter()
@@ -231,14 +184,14 @@ fn what_genesis_writes_is_what_the_contract_reads() {
 
     let mut open = charter;
     (open.dev, open.open, open.policy) = (true, true, Policy::Bonded);
-    let mut chain = Chain::new(&open);
+    let mut chain = founded(&open);
     assert!(chain.members(Members::isDevCall {}) && chain.members(Members::isOpenCall {}));
     assert_eq!(chain.members(Members::policyCall {}), 1);
 }
 
 #[test]
 fn members_go_on_from_what_genesis_wrote() {
-    let mut chain = Chain::new(&charter());
+    let mut chain = founded(&charter());
     let (administrator, newcomer) = (account(1), account(0x77));
     assert_eq!(
         chain.admits(newcomer, Some(account(9))),
@@ -248,11 +201,19 @@ fn members_go_on_from_what_genesis_wrote() {
         account: newcomer,
         permissions: 1,
     };
-    let refused = chain.send(account(0x11), SystemContract::Members, call.clone());
+    let refused = chain.send(
+        account(0x11),
+        SystemContract::Members,
+        call.abi_encode().into(),
+    );
     assert!(!refused.is_success(), "it does not administer");
     assert!(
         chain
-            .send(administrator, SystemContract::Members, call)
+            .send(
+                administrator,
+                SystemContract::Members,
+                call.abi_encode().into()
+            )
             .is_success()
     );
     assert_eq!(chain.admits(newcomer, Some(account(9))), Ok(()));
@@ -267,7 +228,11 @@ fn members_go_on_from_what_genesis_wrote() {
     let call = Members::setNodeCall { key, role: 2 };
     assert!(
         chain
-            .send(administrator, SystemContract::Members, call)
+            .send(
+                administrator,
+                SystemContract::Members,
+                call.abi_encode().into()
+            )
             .is_success()
     );
     let validators = chain.members(Members::validatorsCall {});
@@ -396,7 +361,7 @@ proptest! {
         let (sender, stranger, contract) = (account(0x11), account(0x99), account(0x42));
         let mut charter = charter();
         charter.open = world.open;
-        let mut chain = Chain::new(&charter);
+        let mut chain = founded(&charter);
         let organization = B256::repeat_byte(1);
         let slot = entry(organization, 2);
         let was = chain.db.storage(SystemContract::Members.address(), slot).unwrap();

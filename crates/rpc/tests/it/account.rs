@@ -44,7 +44,7 @@ async fn the_state_is_the_latest() {
     assert_eq!(
         node.call("eth_getCode", json!([RECORDS_ADDRESS, "latest"]))
             .await,
-        json!(contracts::records_runtime_code())
+        json!(contracts::SystemContract::Records.runtime_code())
     );
 
     // While nothing happens, the state of an earlier block is the latest one.

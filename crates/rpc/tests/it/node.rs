@@ -414,7 +414,7 @@ fn constitution(fees: Fees, dev: bool) -> (ed25519::PrivateKey, chain::Share, Ch
     let mut accounts = BTreeMap::from([
         (
             contracts::RECORDS_ADDRESS,
-            contract(contracts::records_runtime_code()),
+            contract(contracts::SystemContract::Records.runtime_code()),
         ),
         (
             contracts::history::HISTORY_ADDRESS,

@@ -30,7 +30,7 @@ async fn values_and_absence_are_proved() {
     assert_eq!(account.nonce, 1);
     assert_eq!(
         account.code_hash,
-        alloy_primitives::keccak256(contracts::records_runtime_code())
+        alloy_primitives::keccak256(contracts::SystemContract::Records.runtime_code())
     );
     let values: Vec<_> = verdict.storage.iter().map(|each| each.value).collect();
     assert_eq!(values, [U256::from_be_bytes(commitment.0), U256::ZERO]);

@@ -275,7 +275,9 @@ async fn watch(
     for (id, expected) in receipts {
         match gateway.receipt_json(id).await {
             Ok(receipt) if receipt == *expected => {}
-            Err(GatewayError::Refused(problem)) if problem.code == "storage_damaged" => {
+            Err(GatewayError::Refused(problem))
+                if owner == Owner::Gateway && problem.code == "storage_damaged" =>
+            {
                 outcome = Outcome::Withheld(problem.detail);
             }
             other => {

@@ -139,8 +139,10 @@ pub(super) async fn fill_up(network: &Network, load: &Load) -> Result<FullDisks>
     let ballast = Ballast::fill(&gateway_data(network))?;
     // All other clients may be waiting for what was accepted before: that writes nothing, so it is not refused.
     let probe = load.probe(1);
-    let gateway_said = await_refusal(&status, load).await?;
+    let refused = await_refusal(&status, load).await;
+    // Whatever came of it: the clients cannot end otherwise.
     ballast.remove()?;
+    let gateway_said = refused?;
     let begin = Instant::now();
     timeout(TIMEOUT, probe)
         .await
