@@ -77,12 +77,18 @@ pub(crate) fn product() -> Result<PathBuf> {
             .canonicalize()
             .with_context(|| format!("ASHLAR_BIN names {}", path.display()));
     }
+    build("ashlar")
+}
+
+/// Builds the program of one of our packages in release.
+pub(crate) fn build(package: &str) -> Result<PathBuf> {
     let status = cargo()
-        .args(["build", "--release", "--package", "ashlar"])
+        .args(["build", "--release", "--package", package])
         .status()
         .context("cannot run cargo build")?;
-    ensure!(status.success(), "the product does not build");
-    Ok(Workspace::read()?.target_directory.join("release/ashlar"))
+    ensure!(status.success(), "{package} does not build");
+    let release = Workspace::read()?.target_directory.join("release");
+    Ok(release.join(package))
 }
 
 fn cargo() -> Command {

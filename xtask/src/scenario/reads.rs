@@ -3,6 +3,10 @@
 //! A chain is made as long as is asked for, one transaction with one log in each block. A hundred of the logs, evenly
 //! spread, carry a topic that no other has. Then many connections ask as fast as they are answered, one method after the
 //! other, and the time that processors worked for the node is divided by the number of answers. Answers are checked.
+//!
+//! Processors differ, and so does what else a machine does. In turns with the node the same is asked of a yardstick
+//! (`xtask/yardstick`), the least server that can answer `eth_getBalance`. Goals hold for a machine on which that costs
+//! [`YARDSTICK_US`]; elsewhere they are longer or shorter by what it costs there.
 
 use super::{
     network::{Network, Status},
@@ -16,7 +20,12 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 use tokio::{task::JoinSet, time::Instant};
 
 /// Options.
@@ -31,7 +40,7 @@ pub(crate) struct Args {
     /// Seconds for which each method is asked
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Fail if a read costs more than so many times its goal
+    /// Fail if a read costs more than so many times its goal on this machine
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     dearer_max: f64,
 }
@@ -40,6 +49,10 @@ pub(crate) struct Args {
 const CONNECTIONS: usize = 32;
 /// Logs with the rare topic.
 const RARE: u64 = 100;
+/// Turns in which a node and the yardstick are asked.
+const TURNS: u32 = 5;
+/// What the yardstick's like (`floor`, which PERFORMANCE.md describes) took for an `eth_getBalance` where the goals were set, idle.
+const YARDSTICK_US: f64 = 10.2;
 /// Gas of every transaction.
 const GAS: u64 = 200_000;
 
@@ -59,6 +72,8 @@ const BALANCE_OF: [u8; 4] = hex!("70a08231");
 struct Report {
     ok: bool,
     blocks: u64,
+    /// What the yardstick costs here, in microseconds.
+    yardstick_us: f64,
     reads: Vec<Read>,
     violations: Vec<String>,
 }
@@ -71,7 +86,24 @@ struct Read {
     requests_per_s: f64,
     /// Processor time of the node for one request, in microseconds.
     cpu_us: f64,
+    /// The same, as it would be where the yardstick costs [`YARDSTICK_US`].
+    standard_us: f64,
+    /// What that may be.
     goal_us: f64,
+}
+
+/// What was asked, and what it took.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    requests: usize,
+    worked: Duration,
+    lasted: Duration,
+}
+
+/// The yardstick's process. Dropping it ends it.
+struct Yardstick {
+    child: Child,
+    url: String,
 }
 
 /// A question, its answer, and what it may cost.
@@ -85,38 +117,102 @@ struct Question {
 /// Runs it. Whether all is as cheap as it should be.
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let program = cargo::product()?;
+    let yardstick = Yardstick::start()?;
     let (mut network, status) = Network::start(&program, 1)?;
-    let report = runtime()?.block_on(measure(args, &status))?;
+    let report = runtime()?.block_on(measure(args, &status, &yardstick))?;
     print(&report, args.json)?;
     network.stop()?;
     Ok(report.ok)
 }
 
-async fn measure(args: &Args, status: &Status) -> Result<Report> {
+async fn measure(args: &Args, status: &Status, yardstick: &Yardstick) -> Result<Report> {
     let node = status.validators.first().context("there is no validator")?;
     let key = &status.accounts.first().context("nobody has money")?;
     let mut sender = Sender::open(&node.rpc, &key.private_key).await?;
     let (questions, rare) = make_chain(&mut sender, args.blocks).await?;
-    let mut report = Report {
-        ok: false,
-        blocks: args.blocks,
-        reads: Vec::new(),
-        violations: Vec::new(),
-    };
-    for question in questions {
-        let phase = Duration::from_secs(args.seconds);
-        let read = ask_for(&node.rpc, node.pid, &question, &rare, phase).await;
-        let read = read.with_context(|| question.method)?;
-        if read.cpu_us > read.goal_us * args.dearer_max {
-            report.violations.push(format!(
-                "{}: {:.1} µs of CPU, the goal is {} µs",
-                read.method, read.cpu_us, read.goal_us
-            ));
+    let least = questions.first().context("there is no question")?;
+    let turn = Duration::from_secs(args.seconds) / TURNS;
+    let mut costs = vec![Cost::default(); questions.len()];
+    let mut of_yardstick = Cost::default();
+    for (question, cost) in questions.iter().zip(&mut costs) {
+        for _ in 0..TURNS {
+            let asked = ask_for(&node.rpc, node.pid, question, &rare, turn).await;
+            cost.add(asked.context(question.method)?);
+            let asked = ask_for(&yardstick.url, yardstick.child.id(), least, &rare, turn).await;
+            of_yardstick.add(asked.context("of the yardstick")?);
         }
-        report.reads.push(read);
     }
-    report.ok = report.violations.is_empty();
-    Ok(report)
+    let yardstick_us = of_yardstick.each_us();
+    let reads = questions.iter().zip(costs).map(|(question, cost)| Read {
+        method: question.method,
+        requests: cost.requests,
+        requests_per_s: (cost.requests as f64 / cost.lasted.as_secs_f64()).round(),
+        cpu_us: tenths(cost.each_us()),
+        standard_us: tenths(cost.each_us() * YARDSTICK_US / yardstick_us),
+        goal_us: question.goal_us,
+    });
+    let reads: Vec<Read> = reads.collect();
+    let dear = reads
+        .iter()
+        .filter(|read| read.standard_us > read.goal_us * args.dearer_max);
+    let violations: Vec<String> = dear
+        .map(|read| {
+            format!(
+                "{}: {} µs of CPU where the yardstick costs {YARDSTICK_US}, the goal is {} µs",
+                read.method, read.standard_us, read.goal_us
+            )
+        })
+        .collect();
+    Ok(Report {
+        ok: violations.is_empty(),
+        blocks: args.blocks,
+        yardstick_us: tenths(yardstick_us),
+        reads,
+        violations,
+    })
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+impl Cost {
+    fn add(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.worked += more.worked;
+        self.lasted += more.lasted;
+    }
+
+    /// Processor time of one request, in microseconds.
+    fn each_us(&self) -> f64 {
+        self.worked.as_secs_f64() * 1e6 / self.requests as f64
+    }
+}
+
+impl Yardstick {
+    fn start() -> Result<Self> {
+        let program = cargo::build("yardstick")?;
+        let mut child = Command::new(&program)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let output = child.stdout.take().context("the yardstick has no output")?;
+        let mut yardstick = Self {
+            child,
+            url: String::new(),
+        };
+        BufReader::new(output).read_line(&mut yardstick.url)?;
+        yardstick.url = yardstick.url.trim_end().to_owned();
+        Ok(yardstick)
+    }
+}
+
+impl Drop for Yardstick {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Makes the chain. Gives the questions, and the blocks of the rare logs.
@@ -193,7 +289,7 @@ async fn ask_for(
     asked: &Question,
     rare: &[u64],
     lasts: Duration,
-) -> Result<Read> {
+) -> Result<Cost> {
     let text = question(asked.method, asked.params.clone());
     // All answers are to be the same text, so that only one has to be understood.
     let (status, expected) = Wire::open(rpc).await?.ask(text.as_bytes()).await?;
@@ -223,30 +319,35 @@ async fn ask_for(
     while let Some(client) = clients.join_next().await {
         requests += client??;
     }
-    let worked = cpu(pid)?.saturating_sub(before);
-    let answered = requests as f64;
-    Ok(Read {
-        method: asked.method,
+    Ok(Cost {
         requests,
-        requests_per_s: (answered / begin.elapsed().as_secs_f64()).round(),
-        cpu_us: (worked.as_secs_f64() * 1e7 / answered).round() / 10.0,
-        goal_us: asked.goal_us,
+        worked: cpu(pid)?.saturating_sub(before),
+        lasted: begin.elapsed(),
     })
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "one validator, {} blocks", self.blocks)?;
         writeln!(
             f,
-            "{:<16} {:>9} {:>10} {:>12} {:>9}",
-            "method", "requests", "a second", "CPU each", "goal"
+            "one validator, {} blocks; the yardstick costs {} µs here, standard is {YARDSTICK_US} µs",
+            self.blocks, self.yardstick_us
+        )?;
+        writeln!(
+            f,
+            "{:<16} {:>9} {:>10} {:>12} {:>12} {:>9}",
+            "method", "requests", "a second", "CPU each", "standard", "goal"
         )?;
         for read in &self.reads {
             writeln!(
                 f,
-                "{:<16} {:>9} {:>10} {:>9.1} µs {:>6} µs",
-                read.method, read.requests, read.requests_per_s, read.cpu_us, read.goal_us
+                "{:<16} {:>9} {:>10} {:>9.1} µs {:>9.1} µs {:>6} µs",
+                read.method,
+                read.requests,
+                read.requests_per_s,
+                read.cpu_us,
+                read.standard_us,
+                read.goal_us
             )?;
         }
         for violation in &self.violations {
