@@ -21,6 +21,7 @@ use commonware_cryptography::{
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
 use commonware_utils::{N3f1, NZU16, NZUsize, TryCollect as _, ordered::Set};
+use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
@@ -37,6 +38,9 @@ pub const DEV_CHAIN_ID: u64 = 4242;
 const DEV_MNEMONIC: &str = "test test test test test test test test test test test junk";
 /// Accounts funded from it.
 const DEV_ACCOUNTS: u32 = 10;
+
+/// Validators that each organization of a development network may have.
+const DEV_VALIDATOR_LIMIT: u16 = 16;
 
 /// Which ports a network on one machine uses.
 #[derive(Clone, Copy, Debug)]
@@ -242,7 +246,7 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         let text = toml::to_string_pretty(&config)?;
         write_public(&layout.validator_config(index), text.as_bytes())?;
     }
-    let spec = dev_spec(&Committee::new(output))?;
+    let spec = dev_spec(&Committee::new(output), &keys)?;
     gateway::create(layout, &spec, validators, ports)?;
     write_public(&layout.spec(), spec.to_json()?.as_bytes())
 }
@@ -258,7 +262,7 @@ pub fn genesis_hash(spec: &ChainSpec) -> Result<B256> {
     })
 }
 
-fn dev_spec(committee: &Committee) -> Result<ChainSpec> {
+fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result<ChainSpec> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(ChainSpec {
         name: "development".to_owned(),
@@ -276,29 +280,24 @@ fn dev_spec(committee: &Committee) -> Result<ChainSpec> {
             settle_interval_ms: 50,
         },
         committee: committee.encode(),
-        accounts: genesis_accounts()?,
+        accounts: genesis_accounts(validators)?,
     })
 }
 
-/// System contracts, and the development accounts with money.
-fn genesis_accounts() -> Result<BTreeMap<Address, GenesisAccount>> {
-    let contract = |code| GenesisAccount {
-        nonce: 1,
-        code,
-        ..GenesisAccount::default()
+/// The system contracts, and the development accounts with money.
+fn genesis_accounts(
+    validators: &[ed25519::PrivateKey],
+) -> Result<BTreeMap<Address, GenesisAccount>> {
+    let dev_accounts = dev_accounts()?;
+    let charter = Charter {
+        dev: true,
+        open: true,
+        policy: Policy::Permissioned,
+        founders: founders(&dev_accounts, validators),
     };
-    let mut accounts = BTreeMap::from([
-        (
-            contracts::RECORDS_ADDRESS,
-            contract(contracts::SystemContract::Records.runtime_code()),
-        ),
-        (
-            contracts::history::HISTORY_ADDRESS,
-            contract(contracts::history::history_runtime_code()),
-        ),
-    ]);
+    let mut accounts = chain::genesis::contracts(&charter)?;
     let balance: U256 = parse_ether("10000")?;
-    for account in dev_accounts()? {
+    for account in dev_accounts {
         accounts.insert(
             account.address(),
             GenesisAccount {
@@ -308,4 +307,27 @@ fn genesis_accounts() -> Result<BTreeMap<Address, GenesisAccount>> {
         );
     }
     Ok(accounts)
+}
+
+/// An organization for each validator, as long as there are accounts to administer one.
+fn founders(accounts: &[PrivateKeySigner], validators: &[ed25519::PrivateKey]) -> Vec<Founder> {
+    let count = accounts.len().min(validators.len());
+    let founder = |(index, account): (usize, &PrivateKeySigner)| {
+        let keys = validators.iter().skip(index).step_by(count);
+        let key = |key: &ed25519::PrivateKey| B256::from_slice(key.public_key().as_ref());
+        Founder {
+            // So the records that the account makes are the organization's.
+            organization: account.address().into_word(),
+            name: format!("org-{}", index + 1),
+            accounts: BTreeMap::from([(account.address(), Permissions::ALL)]),
+            nodes: keys.map(|node| (key(node), Role::Validator)).collect(),
+            validator_limit: DEV_VALIDATOR_LIMIT,
+        }
+    };
+    accounts
+        .iter()
+        .take(count)
+        .enumerate()
+        .map(founder)
+        .collect()
 }

@@ -445,7 +445,10 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
         self.history
             .append(Arc::clone(&block), receipts.clone())
             .await;
-        self.mempool.finalized(transactions.clone()).await;
+        let timestamp = block.header().timestamp;
+        self.mempool
+            .finalized(timestamp, transactions.clone())
+            .await;
         self.feed.publish(block, transactions, receipts);
     }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use commonware_glue::stateful::db::ReadGuard;
-use evm::{Executor, Progress, View, ViewError, prefetch_keys};
+use evm::{Environment, Executor, Overlay, Progress, View, ViewError};
 use futures::FutureExt as _;
 use state::{Database, SharedDatabase, StateError, StateRead};
 use std::{sync::Arc, task::Poll};
@@ -156,10 +156,7 @@ pub async fn execute<R: StateRead>(
     transactions: &[Arc<Transaction>],
     state: &R,
 ) -> Result<Executed, StateError> {
-    let keys: Vec<StateKey> = prefetch_keys(transactions)
-        .into_iter()
-        .filter(|key| !executor.knows(key))
-        .collect();
+    let keys = executor.likely_reads(transactions);
     for keys in keys.chunks(FETCH_BATCH) {
         for (key, value) in keys.iter().zip(state.read_many(keys).await?) {
             executor.supply(*key, value);
@@ -172,6 +169,25 @@ pub async fn execute<R: StateRead>(
                 return Ok(Executed::Invalid { index, reason });
             }
             Progress::Suspended(key) => executor.supply(key, state.read(key).await?),
+        }
+    }
+}
+
+/// Whether this transaction may be executed in a block on `state`.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn permit<R: StateRead>(
+    environment: &Environment,
+    transaction: &Transaction,
+    state: &R,
+) -> Result<Result<(), evm::Invalid>, StateError> {
+    let mut overlay = Overlay::default();
+    loop {
+        match environment.permit(transaction, &mut overlay, &Polled(state)) {
+            Ok(permitted) => return Ok(permitted),
+            Err(ViewError::Missing(key)) => overlay.supply(key, state.read(key).await?),
+            Err(error) => return Err(fault(error)),
         }
     }
 }

@@ -12,7 +12,7 @@
 //!                      peers          finalized ──► history ──► feed
 //! ```
 //!
-//! In reading order: [`rules`] (what a block must look like), `execution` (the executor meets the
+//! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must look like), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`mempool`], `history`, [`feed`],
 //! [`engine`] (the wiring), [`node`] (the handle). With the feature `import` there is a module of that name, for tests.
 //!
@@ -23,6 +23,7 @@ mod application;
 pub mod engine;
 mod execution;
 pub mod feed;
+pub mod genesis;
 mod history;
 #[cfg(feature = "import")]
 pub mod import;

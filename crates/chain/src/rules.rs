@@ -2,6 +2,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
+use contracts::SystemContract;
 use evm::{Environment, Outcome};
 use state::Commitment;
 use types::{
@@ -36,6 +37,12 @@ pub enum Violation {
     Effect(&'static str),
 }
 
+/// Whether `Members` decides who may transact: it stands since genesis or never.
+pub fn is_governed(spec: &ChainSpec) -> bool {
+    spec.accounts
+        .contains_key(&SystemContract::Members.address())
+}
+
 /// The environment of the child of `parent` with the given time.
 pub fn environment(spec: &ChainSpec, parent: &Block, time_ms: u64) -> Environment {
     let parent_hash = parent.hash();
@@ -51,6 +58,7 @@ pub fn environment(spec: &ChainSpec, parent: &Block, time_ms: u64) -> Environmen
         beneficiary: Address::ZERO,
         // Known to everyone beforehand and chosen in part by the leader: not random.
         prev_randao: parent_hash,
+        governed: is_governed(spec),
     }
 }
 
@@ -67,6 +75,7 @@ pub fn environment_of(spec: &ChainSpec, block: &Block) -> Environment {
         base_fee: header.base_fee_per_gas.unwrap_or_default(),
         beneficiary: header.beneficiary,
         prev_randao: header.mix_hash,
+        governed: is_governed(spec),
     }
 }
 

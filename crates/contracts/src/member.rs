@@ -83,6 +83,12 @@ impl Permissions {
         self.0 & wanted.0 == wanted.0
     }
 
+    /// As `Members` takes them: `1 << permission` for each.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// The permissions in an account's second slot.
     pub(crate) fn from_slot(slot: U256) -> Self {
         Self(slot.byte(0))

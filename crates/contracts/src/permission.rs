@@ -150,21 +150,12 @@ pub fn admit<E>(
     if governs {
         return Ok(Ok(()));
     }
-    let mut paused = |slot| {
-        let until = read(SystemContract::Pause.address(), slot)?;
-        let until = u64::try_from(until).unwrap_or(u64::MAX);
-        Ok((until > timestamp).then_some(until))
-    };
-    if let Some(contract) = to {
-        if let Some(until) = paused(entry(contract.into_word(), 1))? {
-            return Ok(Err(Denied::ContractPaused { contract, until }));
-        }
-    } else if let Some(until) = paused(U256::ZERO)? {
-        return Ok(Err(Denied::DeploymentsPaused(until)));
+    if let Err(denied) = pass(to, timestamp, &mut read)? {
+        return Ok(Err(denied));
     }
     // Who belongs to none is under id 0, which cannot be paused.
     if !organization.is_zero()
-        && let Some(until) = paused(entry(organization, 2))?
+        && let Some(until) = paused(entry(organization, 2), timestamp, &mut read)?
     {
         return Ok(Err(Denied::OrganizationPaused {
             organization,
@@ -172,6 +163,47 @@ pub fn admit<E>(
         }));
     }
     Ok(Ok(()))
+}
+
+/// Applies what of the rule holds inside a transaction too: whether a contract may be called, or one be created if none is
+/// named. The outer error is that of `read`.
+pub fn pass<E>(
+    to: Option<Address>,
+    timestamp: u64,
+    mut read: impl FnMut(Address, U256) -> Result<U256, E>,
+) -> Result<Result<(), Denied>, E> {
+    let Some(contract) = to else {
+        let until = paused(U256::ZERO, timestamp, &mut read)?;
+        return Ok(until.map_or(Ok(()), |until| Err(Denied::DeploymentsPaused(until))));
+    };
+    if is_governing(&contract) {
+        return Ok(Ok(()));
+    }
+    let until = paused(entry(contract.into_word(), 1), timestamp, &mut read)?;
+    let denied = |until| Err(Denied::ContractPaused { contract, until });
+    Ok(until.map_or(Ok(()), denied))
+}
+
+/// Until when the pause in a slot lasts, if it does.
+fn paused<E>(
+    slot: U256,
+    timestamp: u64,
+    read: &mut impl FnMut(Address, U256) -> Result<U256, E>,
+) -> Result<Option<u64>, E> {
+    let until = read(SystemContract::Pause.address(), slot)?;
+    let until = u64::try_from(until).unwrap_or(u64::MAX);
+    Ok((until > timestamp).then_some(until))
+}
+
+/// Slots that the rule reads of whoever sends this to whomever: to have them at hand. What it reads besides depends on them.
+pub fn slots(sender: &Address, to: Option<&Address>) -> [(Address, U256); 3] {
+    let pause = to.map_or(U256::ZERO, |to| entry(to.into_word(), 1));
+    let members = SystemContract::Members.address();
+    [
+        (members, entry(sender.into_word(), 3)),
+        (members, U256::ZERO),
+        (SystemContract::Pause.address(), pause),
+    ]
 }
 
 /// Values of `IMembers.Status`.

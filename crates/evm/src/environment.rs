@@ -30,6 +30,8 @@ pub struct Environment {
     pub beneficiary: Address,
     /// What `PREVRANDAO` gives. **Not random**: see ARCHITECTURE.md.
     pub prev_randao: B256,
+    /// Whether the contracts `Members` and `Pause` decide who may transact.
+    pub governed: bool,
 }
 
 impl Environment {

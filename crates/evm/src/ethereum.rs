@@ -106,6 +106,7 @@ impl Environment {
         let rules = Rules {
             cfg: self.cfg(),
             block: self.block(),
+            governed: false,
         };
         let legacy = Legacy {
             spec: self.spec,

@@ -3,17 +3,15 @@
 use crate::{
     environment::Environment,
     overlay::{CodeCache, Overlay, Session, View, ViewError, history_slot},
-    transaction::{Invalid, tx_env},
+    permission::Governed,
+    transaction::Invalid,
 };
 use alloy_consensus::{Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
 use alloy_primitives::{Bloom, U256};
 use revm::{
-    Context, ExecuteEvm as _, MainBuilder as _, MainContext as _,
+    Context, MainBuilder as _, MainContext as _,
     context::{BlockEnv, CfgEnv},
-    context_interface::{
-        ContextTr as _,
-        result::{EVMError, ExecutionResult},
-    },
+    context_interface::result::ExecutionResult,
 };
 use std::collections::BTreeSet;
 use types::{StateKey, StateValue, Transaction, TransactionReceipt};
@@ -61,6 +59,7 @@ pub struct Executor {
 pub(crate) struct Rules {
     pub cfg: CfgEnv,
     pub block: BlockEnv,
+    pub governed: bool,
 }
 
 /// The effect of a block.
@@ -93,6 +92,7 @@ impl Executor {
         let rules = Rules {
             cfg: environment.cfg(),
             block: environment.block(),
+            governed: environment.governed,
         };
         Self::with_rules(rules, policy, overlay)
     }
@@ -116,9 +116,13 @@ impl Executor {
         self.overlay.supply(key, value);
     }
 
-    /// Whether a parent value is known already.
-    pub fn knows(&self, key: &StateKey) -> bool {
-        self.overlay.knows(key)
+    /// Parent values that these transactions are sure or likely to need and that are not known. Fetching them together
+    /// beforehand makes suspension rare.
+    pub fn likely_reads(&self, transactions: &[impl AsRef<Transaction>]) -> Vec<StateKey> {
+        let keys = likely_reads(transactions, self.rules.governed);
+        keys.into_iter()
+            .filter(|key| !self.overlay.knows(key))
+            .collect()
     }
 
     /// Executes `transactions` from where the last call stopped. Every call must be given the
@@ -135,25 +139,26 @@ impl Executor {
             overlay: &mut self.overlay,
             view,
         };
-        let mut evm = Context::mainnet()
+        let evm = Context::mainnet()
             .with_db(session)
             .with_cfg(self.rules.cfg.clone())
             .with_block(self.rules.block.clone())
             .build_mainnet();
+        let mut evm = Governed::new(evm, self.rules.governed);
         while let Some(transaction) = transactions.get(self.next) {
             let transaction = transaction.as_ref();
             let index = self.next;
             let left = self.rules.block.gas_limit.saturating_sub(self.gas_used);
             let want = transaction.envelope().gas_limit();
-            let result = if want > left {
-                Err(EVMError::Custom(String::new()))
+            let executed = if want > left {
+                Ok(Err(Invalid::GasLimit { want, limit: left }))
             } else {
-                evm.transact(tx_env(transaction))
+                evm.transact(transaction)
             };
-            let refused = match result {
-                Ok(executed) => {
-                    let db = evm.ctx.db_mut();
-                    match db.overlay.commit(view, executed.state) {
+            let refused = match executed {
+                Ok(Ok(executed)) => {
+                    let overlay = &mut *evm.database().overlay;
+                    match overlay.commit(view, executed.state) {
                         Ok(()) => {}
                         Err(ViewError::Missing(key)) => return Ok(Progress::Suspended(key)),
                         Err(fault) => return Err(fault),
@@ -165,13 +170,9 @@ impl Executor {
                     self.next = index.saturating_add(1);
                     continue;
                 }
-                Err(EVMError::Database(ViewError::Missing(key))) => {
-                    return Ok(Progress::Suspended(key));
-                }
-                Err(EVMError::Database(fault)) => return Err(fault),
-                Err(EVMError::Transaction(reason)) => Invalid::from(reason),
-                Err(EVMError::Custom(_)) if want > left => Invalid::GasLimit { want, limit: left },
-                Err(other) => Invalid::Other(other.to_string()),
+                Ok(Err(refused)) => refused,
+                Err(ViewError::Missing(key)) => return Ok(Progress::Suspended(key)),
+                Err(fault) => return Err(fault),
             };
             match self.policy {
                 Policy::Reject => {
@@ -204,15 +205,17 @@ impl Executor {
     }
 }
 
-/// The reads a block is sure or likely to make: senders, recipients and access lists. Fetching
-/// them together beforehand makes suspension rare.
-pub fn prefetch_keys(transactions: &[impl AsRef<Transaction>]) -> BTreeSet<StateKey> {
+/// Senders, recipients, access lists, and what the rule of who may transact reads.
+fn likely_reads(transactions: &[impl AsRef<Transaction>], governed: bool) -> BTreeSet<StateKey> {
     let mut keys = BTreeSet::new();
     for transaction in transactions {
         let transaction = transaction.as_ref();
-        keys.insert(StateKey::Account(transaction.signer()));
-        if let Some(recipient) = transaction.envelope().to() {
-            keys.insert(StateKey::Account(recipient));
+        let (sender, recipient) = (transaction.signer(), transaction.envelope().to());
+        keys.insert(StateKey::Account(sender));
+        keys.extend(recipient.map(StateKey::Account));
+        if governed {
+            let slots = contracts::permission::slots(&sender, recipient.as_ref());
+            keys.extend(slots.map(|(address, slot)| StateKey::Slot(address, slot)));
         }
         for entry in transaction
             .envelope()

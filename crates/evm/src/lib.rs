@@ -9,7 +9,7 @@
 //! ready or none was: what reaches consensus never depends on what happened to be cached.
 //!
 //! ```text
-//! prefetch_keys(txs) ──► caller fetches ──► supply
+//! likely_reads(txs) ──► caller fetches ──► supply
 //! run(txs, view) ──► Done
 //!       ▲      └───► Suspended(key) ──► caller fetches ──► supply ─┐
 //!       └──────────────────────────────────────────────────────────┘
@@ -33,6 +33,7 @@ mod executor;
 mod meter;
 mod overlay;
 mod overrides;
+mod permission;
 mod precompiles;
 mod quantum;
 mod question;
@@ -47,7 +48,7 @@ pub use access_list::CreateAccessList;
 pub use admission::cost_max;
 pub use call::{Call, CallOutcome, Estimate, Estimated, Perform};
 pub use environment::Environment;
-pub use executor::{Executor, Outcome, Policy, Progress, prefetch_keys};
+pub use executor::{Executor, Outcome, Policy, Progress};
 pub use overlay::{CodeCache, Overlay, View, ViewError};
 pub use overrides::{AccountChange, BlockChange, OverrideError, Overrides, StorageChange};
 pub use precompiles::precompile_addresses;

@@ -1,6 +1,6 @@
 //! State in memory over a parent state that may answer "not yet".
 
-use crate::ethereum::Legacy;
+use crate::{ethereum::Legacy, permission::Before};
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use revm::{
@@ -139,7 +139,28 @@ impl Overlay {
 
     /// The current value of a key: written, known, or asked of the view once.
     pub fn read(&mut self, view: &impl View, key: StateKey) -> Result<StateValue, ViewError> {
-        if let Some(value) = self.written.get(&key).or_else(|| self.known.get(&key)) {
+        if let Some(value) = self.written.get(&key) {
+            return Ok(value.clone());
+        }
+        self.before(view, key)
+    }
+
+    /// A slot as the parent state has it.
+    pub(crate) fn slot_before(
+        &mut self,
+        view: &impl View,
+        key: StateKey,
+    ) -> Result<U256, ViewError> {
+        match self.before(view, key)? {
+            StateValue::Slot(value) => Ok(value),
+            StateValue::Absent => Ok(U256::ZERO),
+            other => Err(wrong_kind(&key, &other)),
+        }
+    }
+
+    /// The parent's value of a key: known, or asked of the view once.
+    fn before(&mut self, view: &impl View, key: StateKey) -> Result<StateValue, ViewError> {
+        if let Some(value) = self.known.get(&key) {
             return Ok(value.clone());
         }
         match view.poll(&key) {
@@ -331,6 +352,13 @@ pub(crate) fn history_slot(number: u64) -> StateKey {
 pub(crate) struct Session<'a, V> {
     pub overlay: &'a mut Overlay,
     pub view: &'a V,
+}
+
+impl<V: View> Before for Session<'_, V> {
+    fn slot_before(&mut self, address: Address, slot: U256) -> Result<U256, ViewError> {
+        let key = StateKey::Slot(address, slot);
+        self.overlay.slot_before(self.view, key)
+    }
 }
 
 impl<V: View> Database for Session<'_, V> {

@@ -5,6 +5,7 @@ use crate::{
     environment::Environment,
     overlay::{CodeCache, Overlay, Session, View, ViewError, history_slot},
     overrides::{BlockChange, Overrides, StorageChange, code_hash},
+    permission::{self, Executed, Governed},
     precompiles::{Routed, Routes},
     quantum::Quantum,
     transaction::{Invalid, tx_env},
@@ -12,13 +13,10 @@ use crate::{
 use alloy_eips::eip2935::HISTORY_SERVE_WINDOW;
 use alloy_primitives::{Address, B256, U256};
 use revm::{
-    Context, Database, DatabaseRef, InspectEvm as _, Inspector, MainBuilder as _, MainContext as _,
+    Context, Database, DatabaseRef, Inspector, MainBuilder as _, MainContext as _,
     bytecode::Bytecode,
     context::{BlockEnv, CfgEnv, Evm, TxEnv},
-    context_interface::{
-        block::BlobExcessGasAndPrice,
-        result::{EVMError, ResultAndState},
-    },
+    context_interface::{block::BlobExcessGasAndPrice, result::ResultAndState},
     handler::{EthFrame, MainnetContext, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
     state::{AccountInfo, EvmState},
@@ -151,7 +149,7 @@ impl Simulation {
         &mut self,
         message: Message<'_>,
         view: &dyn View,
-    ) -> Result<Result<ResultAndState, Invalid>, ViewError> {
+    ) -> Result<Executed, ViewError> {
         self.settle(view)?;
         let tx = message.tx_env(self.environment.chain_id);
         let mut quantum = std::mem::take(&mut self.quantum);
@@ -161,12 +159,9 @@ impl Simulation {
         cfg.disable_fee_charge =
             matches!(message, Message::Call(call) if call.is_free() && call.value.is_zero());
         let mut evm = self.evm(message, cfg, &view, &mut quantum);
-        let result = evm.inspect_tx(tx);
+        let executed = evm.inspect(tx);
         self.quantum = quantum;
-        match self.quantum.ended() {
-            Some(ended) => Err(ended),
-            None => refused(result),
-        }
+        self.quantum.ended().map_or(executed, Err)
     }
 
     /// As [`Self::execute`], watched by an inspector.
@@ -184,8 +179,8 @@ impl Simulation {
         let block = self.block(message);
         let cfg = self.cfg(message);
         let mut evm = self.evm(message, cfg, &view, inspector);
-        let result = evm.inspect_tx(tx.clone());
-        Ok(refused(result)?.map(|result| Inspected { result, tx, block }))
+        let executed = evm.inspect(tx.clone())?;
+        Ok(executed.map(|result| Inspected { result, tx, block }))
     }
 
     /// Makes what an execution would change part of the state.
@@ -299,15 +294,18 @@ impl Simulation {
         cfg: CfgEnv,
         view: &'a &'a dyn View,
         inspector: I,
-    ) -> SimulatedEvm<'a, I> {
+    ) -> Governed<SimulatedEvm<'a, I>> {
+        // Who asks what would be is told, whether or not it may be; what was, was by the rule.
+        let governed = self.environment.governed && matches!(message, Message::Transaction(_));
         let precompiles = Routed::new(cfg.spec, &self.routes);
         let block = self.block(message);
-        Context::mainnet()
+        let evm = Context::mainnet()
             .with_db(self.simulated(view))
             .with_cfg(cfg)
             .with_block(block)
             .build_mainnet_with_inspector(inspector)
-            .with_precompiles(precompiles)
+            .with_precompiles(precompiles);
+        Governed::new(evm, governed)
     }
 }
 
@@ -326,24 +324,18 @@ type SimulatedEvm<'a, I> = Evm<
     EthFrame<EthInterpreter>,
 >;
 
-/// Tells reads that are missing and faults, which end the attempt, from what is the message's own fault.
-fn refused(
-    result: Result<ResultAndState, EVMError<ViewError>>,
-) -> Result<Result<ResultAndState, Invalid>, ViewError> {
-    match result {
-        Ok(executed) => Ok(Ok(executed)),
-        Err(EVMError::Database(fault)) => Err(fault),
-        Err(EVMError::Transaction(reason)) => Ok(Err(reason.into())),
-        Err(other) => Ok(Err(Invalid::Other(other.to_string()))),
-    }
-}
-
 /// A simulation's state for the time revm runs.
 pub(crate) struct Simulated<'a> {
     session: Session<'a, &'a dyn View>,
     replaced: &'a BTreeSet<Address>,
     hashes: &'a BTreeMap<u64, B256>,
     unknown: u64,
+}
+
+impl permission::Before for Simulated<'_> {
+    fn slot_before(&mut self, address: Address, slot: U256) -> Result<U256, ViewError> {
+        self.session.slot_before(address, slot)
+    }
 }
 
 impl Database for Simulated<'_> {

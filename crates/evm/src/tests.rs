@@ -1,7 +1,7 @@
 use crate::{
     Act, Action, Call, CallOutcome, CodeCache, CreateAccessList, Environment, Estimate, Executor,
     Interrupt, Invalid, Outcome, Perform, Policy, Progress, Quantum, Question, Script,
-    ScriptLimits, Simulation, Trace, TraceError, Tracer, View, ViewError, prefetch_keys,
+    ScriptLimits, Simulation, Trace, TraceError, Tracer, View, ViewError,
 };
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip4844, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -23,7 +23,7 @@ use types::{Account, Fork, StateKey, StateValue, Transaction};
 
 const CHAIN_ID: u64 = 4242;
 /// Adds one to slot 0.
-const COUNTER: Address = address!("0x00000000000000000000000000000000000c0001");
+pub const COUNTER: Address = address!("0x00000000000000000000000000000000000c0001");
 const COUNTER_CODE: &[u8] = &hex!("60005460010160005500");
 /// Stores the parent's hash in slot 1.
 const HASHER: Address = address!("0x00000000000000000000000000000000000c0002");
@@ -35,15 +35,15 @@ const REVERTER_CODE: &[u8] = &hex!("60006000fd");
 const TOGGLER: Address = address!("0x00000000000000000000000000000000000c0004");
 const TOGGLER_CODE: &[u8] = &hex!("600760206000a16002541560025500");
 
-type State = BTreeMap<StateKey, StateValue>;
+pub type State = BTreeMap<StateKey, StateValue>;
 
-fn users() -> Vec<PrivateKeySigner> {
+pub fn users() -> Vec<PrivateKeySigner> {
     (1..=4_u8)
         .map(|n| PrivateKeySigner::from_bytes(&B256::repeat_byte(n)).unwrap())
         .collect()
 }
 
-fn world() -> State {
+pub fn world() -> State {
     let mut state = State::new();
     for user in users() {
         let account = Account {
@@ -61,22 +61,26 @@ fn world() -> State {
         (REVERTER, REVERTER_CODE),
         (TOGGLER, TOGGLER_CODE),
     ] {
-        let code_hash = alloy_primitives::keccak256(code);
-        let account = Account {
-            nonce: 1,
-            code_hash,
-            ..Account::default()
-        };
-        state.insert(StateKey::Account(address), StateValue::Account(account));
-        state.insert(
-            StateKey::Code(code_hash),
-            StateValue::Code(Bytes::from_static(code)),
-        );
+        put_contract(&mut state, address, code);
     }
     state
 }
 
-fn environment(number: u64) -> Environment {
+pub fn put_contract(state: &mut State, address: Address, code: &'static [u8]) {
+    let code_hash = alloy_primitives::keccak256(code);
+    let account = Account {
+        nonce: 1,
+        code_hash,
+        ..Account::default()
+    };
+    state.insert(StateKey::Account(address), StateValue::Account(account));
+    state.insert(
+        StateKey::Code(code_hash),
+        StateValue::Code(Bytes::from_static(code)),
+    );
+}
+
+pub fn environment(number: u64) -> Environment {
     Environment {
         chain_id: CHAIN_ID,
         fork: Fork::Osaka,
@@ -87,10 +91,11 @@ fn environment(number: u64) -> Environment {
         base_fee: 0,
         beneficiary: Address::ZERO,
         prev_randao: B256::ZERO,
+        governed: false,
     }
 }
 
-fn transaction(
+pub fn transaction(
     user: &PrivateKeySigner,
     nonce: u64,
     kind: TxKind,
@@ -112,7 +117,7 @@ fn transaction(
 }
 
 /// A parent state that answers as `ready` says, and counts.
-struct Parent<'a> {
+pub struct Parent<'a> {
     state: &'a State,
     ready: &'a dyn Fn(u32) -> bool,
     asked: Cell<u32>,
@@ -121,7 +126,7 @@ struct Parent<'a> {
 }
 
 impl<'a> Parent<'a> {
-    fn new(state: &'a State, ready: &'a dyn Fn(u32) -> bool) -> Self {
+    pub fn new(state: &'a State, ready: &'a dyn Fn(u32) -> bool) -> Self {
         let (asked, suspended) = (Cell::new(0), Cell::new(0));
         Self {
             state,
@@ -159,9 +164,18 @@ fn execute(
     prefetch: bool,
     codes: CodeCache,
 ) -> Result<Outcome, (usize, Invalid)> {
-    let mut executor = Executor::new(environment(1), policy, codes);
+    let executor = Executor::new(environment(1), policy, codes);
+    finish(executor, parent, transactions, prefetch)
+}
+
+pub fn finish(
+    mut executor: Executor,
+    parent: &Parent<'_>,
+    transactions: &[Arc<Transaction>],
+    prefetch: bool,
+) -> Result<Outcome, (usize, Invalid)> {
     if prefetch {
-        for key in prefetch_keys(transactions) {
+        for key in executor.likely_reads(transactions) {
             executor.supply(key, parent.value(&key));
         }
     }

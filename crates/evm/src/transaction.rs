@@ -65,6 +65,9 @@ pub enum Invalid {
     /// Init code above the limit of EIP-3860.
     #[error("max initcode size exceeded")]
     InitCode,
+    /// The rule of who may transact refuses it.
+    #[error("{0}")]
+    Denied(contracts::permission::Denied),
     /// Anything else the EVM refuses.
     #[error("{0}")]
     Other(String),

@@ -13,6 +13,7 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random as _;
 use commonware_utils::{N3f1, TryCollect as _, ordered::Set};
+use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{collections::BTreeMap, sync::Arc};
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
@@ -97,7 +98,7 @@ impl Setup {
                 settle_interval_ms: 50,
             },
             committee: Committee::new(output).encode(),
-            accounts: accounts(users.iter().chain(&relayers)),
+            accounts: accounts(&players, users.iter().chain(&relayers)),
         });
         Self {
             spec,
@@ -108,24 +109,30 @@ impl Setup {
     }
 }
 
+/// The system contracts, and accounts with money. Each validator is an organization of its own; users and relayers are
+/// of none.
+#[expect(
+    clippy::expect_used,
+    reason = "constant inputs; cannot fail without failing every run"
+)]
 fn accounts<'a>(
+    validators: &Set<PublicKey>,
     users: impl Iterator<Item = &'a PrivateKeySigner>,
 ) -> BTreeMap<Address, GenesisAccount> {
-    let contract = |code| GenesisAccount {
-        nonce: 1,
-        code,
-        ..GenesisAccount::default()
+    let founders = (0x81..).zip(validators).map(|(byte, key)| Founder {
+        organization: B256::repeat_byte(byte),
+        name: format!("org-{byte:x}"),
+        accounts: BTreeMap::from([(Address::repeat_byte(byte), Permissions::ALL)]),
+        nodes: BTreeMap::from([(B256::from_slice(key.as_ref()), Role::Validator)]),
+        validator_limit: 1,
+    });
+    let charter = Charter {
+        dev: true,
+        open: true,
+        policy: Policy::Permissioned,
+        founders: founders.collect(),
     };
-    let mut accounts = BTreeMap::from([
-        (
-            contracts::RECORDS_ADDRESS,
-            contract(contracts::SystemContract::Records.runtime_code()),
-        ),
-        (
-            contracts::history::HISTORY_ADDRESS,
-            contract(contracts::history::history_runtime_code()),
-        ),
-    ]);
+    let mut accounts = chain::genesis::contracts(&charter).expect("a valid charter");
     for user in users {
         let balance = U256::from(1_000_000_000_u64);
         accounts.insert(

@@ -7,13 +7,13 @@ use super::{
     ingress::{Mailbox, Message},
     state::{Budget, Pool, Refused},
 };
-use crate::{alias::Runtime, rules};
+use crate::{alias::Runtime, execution, rules};
 use alloy_primitives::{Address, Bytes};
 use commonware_macros::select;
 use commonware_p2p::{Receiver, Sender};
 use commonware_utils::channel::{mpsc, oneshot};
 use evm::Environment;
-use state::{SharedDatabase, StateRead as _};
+use state::{SharedDatabase, StateError, StateRead as _};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -161,7 +161,12 @@ impl<E: Runtime> Actor<E> {
                     reply,
                 });
             }
-            Message::Finalized(transactions) => {
+            Message::Finalized {
+                timestamp,
+                transactions,
+            } => {
+                // Pauses end with the chain's time.
+                self.environment.timestamp = timestamp;
                 self.pool.finalized(&transactions);
                 self.revalidate(database, &transactions).await;
             }
@@ -205,16 +210,12 @@ impl<E: Runtime> Actor<E> {
         if self.pool.contains(&transaction.hash()) {
             return Err(Refused::AlreadyKnown);
         }
-        let key = StateKey::Account(transaction.signer());
-        let account = match database.read().await.read(key).await {
-            Ok(StateValue::Account(account)) => account,
-            Ok(_) => Account::default(),
-            Err(error) => {
-                // The engine meets the same failure and stops the node; here the sender is told.
-                warn!(%error, "cannot read the sender's account");
-                return Err(Refused::Full("the state cannot be read"));
-            }
-        };
+        let (account, permitted) = self.sender(database, transaction).await.map_err(|error| {
+            // The engine meets the same failure and stops the node; here the sender is told.
+            warn!(%error, "cannot read the sender's account");
+            Refused::Full("the state cannot be read")
+        })?;
+        permitted?;
         self.environment.admit(transaction, &account)?;
         let hash = transaction.hash();
         let taken = self
@@ -228,6 +229,22 @@ impl<E: Runtime> Actor<E> {
             info!(%hash, %evicted, "the pool is full: evicted a transaction with a lesser claim");
         }
         Ok(())
+    }
+
+    /// A transaction's sender, and whether the rule of who may transact lets it pass now.
+    async fn sender(
+        &self,
+        database: &SharedDatabase<E>,
+        transaction: &Transaction,
+    ) -> Result<(Account, Result<(), evm::Invalid>), StateError> {
+        let state = database.read().await;
+        let key = StateKey::Account(transaction.signer());
+        let account = match state.read(key).await? {
+            StateValue::Account(account) => account,
+            _ => Account::default(),
+        };
+        let permitted = execution::permit(&self.environment, transaction, &*state).await?;
+        Ok((account, permitted))
     }
 
     /// Holds senders against their accounts after a block: those that signed in it or whose code it may have delegated,

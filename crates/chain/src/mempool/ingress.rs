@@ -59,7 +59,11 @@ pub(super) enum Message {
         reply: oneshot::Sender<Vec<Arc<Transaction>>>,
     },
     /// A block with these transactions is final and its state applied.
-    Finalized(Vec<Arc<Transaction>>),
+    Finalized {
+        /// Its time, in seconds.
+        timestamp: u64,
+        transactions: Vec<Arc<Transaction>>,
+    },
     /// These cannot be executed.
     Discard(Vec<(B256, evm::Invalid)>),
     /// The nonce to use next, given the account's.
@@ -152,10 +156,14 @@ impl Mailbox {
         answer.await.unwrap_or_default()
     }
 
-    /// Tells of a final block whose state is applied.
-    pub async fn finalized(&self, transactions: Vec<Arc<Transaction>>) {
+    /// Tells of a final block whose state is applied: its time in seconds, and what is in it.
+    pub async fn finalized(&self, timestamp: u64, transactions: Vec<Arc<Transaction>>) {
+        let message = Message::Finalized {
+            timestamp,
+            transactions,
+        };
         // An error means that the node is stopping; nobody needs the pool then.
-        let _ = self.sender.send(Message::Finalized(transactions)).await;
+        let _ = self.sender.send(message).await;
     }
 
     /// Tells of transactions that could not be executed, for good.

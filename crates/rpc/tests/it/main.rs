@@ -16,6 +16,7 @@ mod method;
 mod network;
 mod node;
 mod otterscan;
+mod permission;
 mod replay;
 mod server;
 mod simulate;

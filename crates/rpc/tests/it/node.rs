@@ -26,6 +26,7 @@ use commonware_stream::{
     sake::{self, Sake},
 };
 use commonware_utils::{N3f1, NZUsize, TryCollect as _, ordered::Map};
+use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rpc::{Config, Limits, Server};
 use serde_json::{Value, json};
 use std::{
@@ -81,20 +82,37 @@ impl Node {
     /// A node that is given the keys of the first two users, on a network for development or not.
     pub async fn start_dev(dev: bool) -> Self {
         let keys = [1, 2].map(|index| User::new(index).0).to_vec();
-        Self::start_on(false, Limits::default(), (Fees::Free, dev), keys).await
+        let choices = Choices {
+            dev,
+            ..Choices::default()
+        };
+        Self::start_on(false, Limits::default(), choices, keys).await
+    }
+
+    /// A node of a network on which only the first user may transact.
+    pub async fn start_closed() -> Self {
+        let choices = Choices {
+            open: false,
+            ..Choices::default()
+        };
+        Self::start_on(true, Limits::default(), choices, Vec::new()).await
     }
 
     async fn start_as(archive: bool, limits: Limits, fees: Fees) -> Self {
-        Self::start_on(archive, limits, (fees, true), Vec::new()).await
+        let choices = Choices {
+            fees,
+            ..Choices::default()
+        };
+        Self::start_on(archive, limits, choices, Vec::new()).await
     }
 
     async fn start_on(
         archive: bool,
         limits: Limits,
-        (fees, dev): (Fees, bool),
+        choices: Choices,
         dev_keys: Vec<PrivateKeySigner>,
     ) -> Self {
-        let (key, share, spec) = constitution(fees, dev);
+        let (key, share, spec) = constitution(choices);
         let spec = Arc::new(spec);
         let chain_spec = Arc::clone(&spec);
         let start = async move |context| validator(context, chain_spec, key, share, archive).await;
@@ -103,12 +121,14 @@ impl Node {
 
     /// A node that serves a chain of Ethereum's as it was executed elsewhere. The rules of calls are ours.
     pub async fn start_import(import: Import) -> Self {
-        let (key, _, spec) = constitution(
-            Fees::Market {
-                initial_base_fee: 0,
-            },
-            false,
-        );
+        let fees = Fees::Market {
+            initial_base_fee: 0,
+        };
+        let (key, _, spec) = constitution(Choices {
+            fees,
+            dev: false,
+            open: true,
+        });
         let head = import.blocks.last().map(|block| &block.header);
         let spec = Arc::new(ChainSpec {
             chain_id: import.chain_id,
@@ -399,28 +419,45 @@ pub fn transfer(nonce: u64) -> TxEip1559 {
     }
 }
 
-fn constitution(fees: Fees, dev: bool) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
+/// In what networks differ.
+#[derive(Clone, Copy)]
+struct Choices {
+    fees: Fees,
+    dev: bool,
+    open: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            fees: Fees::Free,
+            dev: true,
+            open: true,
+        }
+    }
+}
+
+fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
+    let Choices { fees, dev, open } = choices;
     let mut rng = rand::rng();
     let key = ed25519::PrivateKey::random(&mut rng);
     let players = [key.public_key()].into_iter().try_collect().unwrap();
     let (output, shares) =
         feldman_desmedt::deal::<MinSig, _, N3f1>(&mut rng, Mode::NonZeroCounter, players).unwrap();
     let share = shares.get_value(&key.public_key()).unwrap().clone();
-    let contract = |code| GenesisAccount {
-        nonce: 1,
-        code,
-        ..GenesisAccount::default()
+    let charter = Charter {
+        dev: true,
+        open,
+        policy: Policy::Permissioned,
+        founders: vec![Founder {
+            organization: User::new(1).address().into_word(),
+            name: "first".to_owned(),
+            accounts: BTreeMap::from([(User::new(1).address(), Permissions::ALL)]),
+            nodes: BTreeMap::from([(B256::from_slice(key.public_key().as_ref()), Role::Validator)]),
+            validator_limit: 1,
+        }],
     };
-    let mut accounts = BTreeMap::from([
-        (
-            contracts::RECORDS_ADDRESS,
-            contract(contracts::SystemContract::Records.runtime_code()),
-        ),
-        (
-            contracts::history::HISTORY_ADDRESS,
-            contract(contracts::history::history_runtime_code()),
-        ),
-    ]);
+    let mut accounts = chain::genesis::contracts(&charter).unwrap();
     for index in 1..=4 {
         let balance = U256::from(10).pow(U256::from(20));
         accounts.insert(
