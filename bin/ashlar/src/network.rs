@@ -9,6 +9,7 @@ use crate::{
 use alloy_primitives::{Address, B256, U256, hex, utils::parse_ether};
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
 use anyhow::{Context as _, Result, bail};
+use chain::genesis::{self, parameters};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{
     Signer as _,
@@ -21,7 +22,10 @@ use commonware_cryptography::{
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
 use commonware_utils::{N3f1, NZU16, NZUsize, TryCollect as _, ordered::Set};
-use contracts::member::{Charter, Founder, Permissions, Policy, Role};
+use contracts::{
+    member::{Charter, Founder, Permissions, Policy, Role},
+    parameter::Parameters,
+};
 use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
@@ -264,6 +268,14 @@ pub fn genesis_hash(spec: &ChainSpec) -> Result<B256> {
 
 fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result<ChainSpec> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let limits = Limits {
+        block_gas: 100_000_000,
+    };
+    let pacing = Pacing {
+        idle_interval_ms: 1_000,
+        min_gap_ms: 5,
+        settle_interval_ms: 50,
+    };
     Ok(ChainSpec {
         name: "development".to_owned(),
         chain_id: DEV_CHAIN_ID,
@@ -271,22 +283,17 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         dev: true,
         time_ms: u64::try_from(now.as_millis())?,
         fees: Fees::Free,
-        limits: Limits {
-            block_gas: 100_000_000,
-        },
-        pacing: Pacing {
-            idle_interval_ms: 1_000,
-            min_gap_ms: 5,
-            settle_interval_ms: 50,
-        },
+        limits,
+        pacing,
         committee: committee.encode(),
-        accounts: genesis_accounts(validators)?,
+        accounts: genesis_accounts(validators, &parameters(&limits, &pacing))?,
     })
 }
 
 /// The system contracts, and the development accounts with money.
 fn genesis_accounts(
     validators: &[ed25519::PrivateKey],
+    parameters: &Parameters,
 ) -> Result<BTreeMap<Address, GenesisAccount>> {
     let dev_accounts = dev_accounts()?;
     let charter = Charter {
@@ -295,7 +302,7 @@ fn genesis_accounts(
         policy: Policy::Permissioned,
         founders: founders(&dev_accounts, validators),
     };
-    let mut accounts = chain::genesis::contracts(&charter)?;
+    let mut accounts = genesis::contracts(&charter, parameters)?;
     let balance: U256 = parse_ether("10000")?;
     for account in dev_accounts {
         accounts.insert(

@@ -29,6 +29,9 @@ use types::{
     Block, ChainSpec, Context, Digest, StateKey, StateValue, Transaction, TransactionReceipt,
 };
 
+/// How often a leader asks for transactions of others when some have reached their quota.
+const QUOTA_ROUNDS: usize = 8;
+
 /// What execution of a block gave besides its state; kept until the block is final or never can be.
 #[derive(Clone, Debug)]
 pub struct Effect {
@@ -176,34 +179,49 @@ impl<S: Strategy> Application<S> {
         };
         let parent = parent.inner_shared();
         let unfinalized = self.unfinalized(&parent, ancestry).await;
-        let pacing = &self.spec.pacing;
+        let parameters = rules::parameters(&self.spec, &batch).await?;
         let parent_time = UNIX_EPOCH + Duration::from_millis(parent.time_ms());
         let patience = if unfinalized.has_work {
             // Its finality may take one more block; do not let it wait for the idle one.
-            pacing.settle_interval_ms
+            parameters.settle_interval_ms
         } else {
-            pacing.idle_interval_ms
+            parameters.idle_interval_ms
         };
         let deadline = parent_time + Duration::from_millis(patience);
         runtime
-            .sleep_until(parent_time + Duration::from_millis(pacing.min_gap_ms))
+            .sleep_until(parent_time + Duration::from_millis(parameters.block_gap_ms))
             .await;
         let budget = Budget {
             // Limits are mostly far above use, and the executor stops at the block's gas anyway.
-            gas: self.spec.limits.block_gas.saturating_mul(4),
+            gas: parameters.block_gas.saturating_mul(4),
             base_fee: self.spec.fees.next_base_fee(parent.header()),
             in_flight: unfinalized.next_nonces,
+            ..Budget::default()
         };
         loop {
-            let candidates = self.mempool.candidates(budget.clone(), deadline).await;
+            let mut candidates = self.mempool.candidates(budget.clone(), deadline).await;
             let waited = candidates.is_empty();
             let now_ms = milliseconds(runtime.current());
             let time_ms = rules::block_time(&parent, now_ms);
-            let environment = rules::environment(&self.spec, &parent, time_ms);
+            let environment = rules::environment(&self.spec, &parameters, &parent, time_ms);
             let mut executor = Executor::new(environment.clone(), Policy::Skip, self.codes.clone());
             execute(&mut executor, &candidates, &batch).await?;
+            for _ in 0..QUOTA_ROUNDS {
+                if !executor.reached_quota() {
+                    break;
+                }
+                let others = budget.clone().beside(&candidates, executor.included());
+                let more = self.mempool.candidates(others, runtime.current()).await;
+                if more.is_empty() {
+                    break;
+                }
+                candidates.extend(more);
+                execute(&mut executor, &candidates, &batch).await?;
+            }
             let outcome = executor.finish();
-            let dropped = self.discard(&candidates, &outcome.skipped).await;
+            let dropped = self
+                .discard(&candidates, &outcome.skipped, parameters.block_gas)
+                .await;
             if outcome.included.is_empty() && dropped && !waited && runtime.current() < deadline {
                 // Nothing of what was offered could be executed: as if nothing had been there.
                 continue;
@@ -242,13 +260,13 @@ impl<S: Strategy> Application<S> {
         &self,
         candidates: &[Arc<Transaction>],
         skipped: &[(usize, evm::Invalid)],
+        block_gas: u64,
     ) -> bool {
-        let block_gas = self.spec.limits.block_gas;
         let lost: Vec<_> = skipped
             .iter()
             .filter(|(_, reason)| match reason {
-                // An earlier one of the sender did not fit: not its fault, it stays.
-                evm::Invalid::NonceTooHigh { .. } => false,
+                // It, or an earlier one of the sender, did not fit: not its fault, it stays.
+                evm::Invalid::NonceTooHigh { .. } | evm::Invalid::Quota { .. } => false,
                 evm::Invalid::GasLimit { want, .. } => *want > block_gas,
                 _ => true,
             })
@@ -279,7 +297,8 @@ impl<S: Strategy> Application<S> {
         };
         let (block, parent) = (block.inner_shared(), parent.inner_shared());
         let number = block.number();
-        let environment = match rules::check_header(&self.spec, &parent, &block) {
+        let parameters = rules::parameters(&self.spec, &batch).await?;
+        let environment = match rules::check_header(&self.spec, &parameters, &parent, &block) {
             Ok(environment) => environment,
             Err(violation) => {
                 warn!(number, hash = %block.hash(), %violation, "refused a block");

@@ -5,16 +5,43 @@ use contracts::{
     SystemContract,
     history::{HISTORY_ADDRESS, history_runtime_code},
     member::{Charter, CharterError},
+    parameter::{OutOfBounds, Parameters},
 };
 use std::collections::BTreeMap;
-use types::GenesisAccount;
+use types::{GenesisAccount, Limits, Pacing};
 
-/// The system contracts, with the first organizations in `Members`, and the history of block hashes (EIP-2935): for
+/// Why a network cannot begin like this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoundingError {
+    /// No decision of the network could have led to these members.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// No decision of the network could have set this parameter.
+    #[error(transparent)]
+    Parameter(#[from] OutOfBounds),
+}
+
+/// The parameters as a spec has them, without quotas.
+pub fn parameters(limits: &Limits, pacing: &Pacing) -> Parameters {
+    Parameters {
+        block_gas: limits.block_gas,
+        account_gas: Parameters::GAS_MAX,
+        organization_gas: Parameters::GAS_MAX,
+        idle_interval_ms: pacing.idle_interval_ms,
+        block_gap_ms: pacing.min_gap_ms,
+        settle_interval_ms: pacing.settle_interval_ms,
+    }
+}
+
+/// The system contracts, with the first organizations in `Members` and what nodes do in `Parameters`, and the history of block hashes (EIP-2935): for
 /// [`types::ChainSpec::accounts`].
 ///
 /// # Errors
-/// What is wrong with the charter.
-pub fn contracts(charter: &Charter) -> Result<BTreeMap<Address, GenesisAccount>, CharterError> {
+/// What is wrong with the charter or the parameters.
+pub fn contracts(
+    charter: &Charter,
+    parameters: &Parameters,
+) -> Result<BTreeMap<Address, GenesisAccount>, FoundingError> {
     let contract = |code: Bytes, storage| GenesisAccount {
         // As EIP-161 creates contracts.
         nonce: 1,
@@ -31,7 +58,11 @@ pub fn contracts(charter: &Charter) -> Result<BTreeMap<Address, GenesisAccount>,
         .collect();
     let history = contract(history_runtime_code(), BTreeMap::new());
     accounts.insert(HISTORY_ADDRESS, history);
-    let members = contract(SystemContract::Members.runtime_code(), charter.storage()?);
-    accounts.insert(SystemContract::Members.address(), members);
+    let mut store = |system: SystemContract, storage| {
+        let account = contract(system.runtime_code(), storage);
+        accounts.insert(system.address(), account);
+    };
+    store(SystemContract::Members, charter.storage()?);
+    store(SystemContract::Parameters, parameters.storage()?);
     Ok(accounts)
 }

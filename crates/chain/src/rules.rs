@@ -1,12 +1,13 @@
 //! What a block must look like next to its parent. Pure; the same for who builds and who checks.
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256};
-use contracts::SystemContract;
-use evm::{Environment, Outcome};
-use state::Commitment;
+use alloy_primitives::{Address, B256, U256};
+use contracts::{SystemContract, parameter::Parameters};
+use evm::{Environment, Outcome, Quotas};
+use state::{Commitment, StateError, StateRead};
 use types::{
-    Block, BlockError, ChainSpec, Context, Digest, Extension, receipts_root, transactions_root,
+    Block, BlockError, ChainSpec, Context, Digest, Extension, StateKey, StateValue, receipts_root,
+    transactions_root,
 };
 
 /// Most milliseconds a block's time may be ahead of its parent's. It bounds how long a leader with
@@ -43,8 +44,47 @@ pub fn is_governed(spec: &ChainSpec) -> bool {
         .contains_key(&SystemContract::Members.address())
 }
 
+/// What nodes do, as governance has set it in the state before a block; what was never set, or where nobody governs, as the spec
+/// says.
+///
+/// # Errors
+/// As [`StateRead::read_many`].
+pub async fn parameters(
+    spec: &ChainSpec,
+    before: &impl StateRead,
+) -> Result<Parameters, StateError> {
+    let mut set = Parameters::default();
+    if is_governed(spec) {
+        let keys = Parameters::SLOTS.map(|(address, slot)| StateKey::Slot(address, slot));
+        let mut slots = [U256::ZERO; Parameters::SLOTS.len()];
+        for (slot, value) in slots.iter_mut().zip(before.read_many(&keys).await?) {
+            if let StateValue::Slot(value) = value {
+                *slot = value;
+            }
+        }
+        set = Parameters::from_slots(slots);
+    }
+    let or = |value: u64, spec: u64| if value == 0 { spec } else { value };
+    let pacing = &spec.pacing;
+    Ok(Parameters {
+        block_gas: or(set.block_gas, spec.limits.block_gas),
+        account_gas: or(set.account_gas, u64::MAX),
+        organization_gas: or(set.organization_gas, u64::MAX),
+        // The others' patience is set by the spec.
+        idle_interval_ms: or(set.idle_interval_ms, pacing.idle_interval_ms)
+            .min(pacing.idle_interval_ms),
+        block_gap_ms: or(set.block_gap_ms, pacing.min_gap_ms),
+        settle_interval_ms: or(set.settle_interval_ms, pacing.settle_interval_ms),
+    })
+}
+
 /// The environment of the child of `parent` with the given time.
-pub fn environment(spec: &ChainSpec, parent: &Block, time_ms: u64) -> Environment {
+pub fn environment(
+    spec: &ChainSpec,
+    parameters: &Parameters,
+    parent: &Block,
+    time_ms: u64,
+) -> Environment {
     let parent_hash = parent.hash();
     Environment {
         chain_id: spec.chain_id,
@@ -52,13 +92,16 @@ pub fn environment(spec: &ChainSpec, parent: &Block, time_ms: u64) -> Environmen
         number: parent.number().saturating_add(1),
         timestamp: time_ms / 1000,
         parent_hash,
-        gas_limit: spec.limits.block_gas,
+        gas_limit: parameters.block_gas,
         base_fee: spec.fees.next_base_fee(parent.header()),
         // Tips would reward whoever leads; members are not paid by block, so they go nowhere.
         beneficiary: Address::ZERO,
         // Known to everyone beforehand and chosen in part by the leader: not random.
         prev_randao: parent_hash,
-        governed: is_governed(spec),
+        governed: is_governed(spec).then_some(Quotas {
+            account_gas: parameters.account_gas,
+            organization_gas: parameters.organization_gas,
+        }),
     }
 }
 
@@ -75,13 +118,21 @@ pub fn environment_of(spec: &ChainSpec, block: &Block) -> Environment {
         base_fee: header.base_fee_per_gas.unwrap_or_default(),
         beneficiary: header.beneficiary,
         prev_randao: header.mix_hash,
-        governed: is_governed(spec),
+        // Whether it kept the quotas was seen when it was checked.
+        governed: is_governed(spec).then_some(Quotas::UNLIMITED),
     }
 }
 
-/// The environment of the block after `block`, whose time is not known yet: at the time of `block`.
+/// The environment of the block after `block`, whose time is not known yet: at the time of `block`, with its gas limit.
 pub fn pending_environment(spec: &ChainSpec, block: &Block) -> Environment {
-    environment(spec, block, block.time_ms())
+    let parent_hash = block.hash();
+    Environment {
+        number: block.number().saturating_add(1),
+        parent_hash,
+        base_fee: spec.fees.next_base_fee(block.header()),
+        prev_randao: parent_hash,
+        ..environment_of(spec, block)
+    }
 }
 
 /// The time of a block proposed now, in milliseconds: the clock, but after the parent and not too
@@ -138,10 +189,11 @@ pub fn seal(
 /// The rule it breaks. Permanent: the same block breaks it for ever.
 pub fn check_header(
     spec: &ChainSpec,
+    parameters: &Parameters,
     parent: &Block,
     block: &Block,
 ) -> Result<Environment, Violation> {
-    let expected = environment(spec, parent, block.time_ms());
+    let expected = environment(spec, parameters, parent, block.time_ms());
     let header = block.header();
     if header.number != expected.number || header.parent_hash != expected.parent_hash {
         return Err(Violation::Lineage);

@@ -16,6 +16,7 @@
 //! - [`history`]: block hashes as contracts read them (EIP-2935)
 //! - [`system`]: all system contracts, their addresses and their code
 //! - [`member`]: the first organizations, as genesis writes them into `Members`
+//! - [`parameter`]: what governance sets of what nodes do
 //! - [`permission`]: whether a transaction may be executed, by `Members` and `Pause`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
 #![no_std]
@@ -27,6 +28,7 @@ pub mod event;
 pub mod history;
 mod layout;
 pub mod member;
+pub mod parameter;
 pub mod permission;
 pub mod record;
 pub mod system;

@@ -101,11 +101,12 @@ impl fmt::Display for Denied {
     }
 }
 
-/// Applies the rule to the state that `read` gives: an account's slot. The outer error is that of `read`.
+/// Applies the rule to the state that `read` gives: an account's slot. Gives the sender's organization, zero for none. The outer
+/// error is that of `read`.
 pub fn admit<E>(
     asked: &Asked,
     mut read: impl FnMut(Address, U256) -> Result<U256, E>,
-) -> Result<Result<(), Denied>, E> {
+) -> Result<Result<B256, Denied>, E> {
     let Asked {
         sender,
         to,
@@ -123,7 +124,7 @@ pub fn admit<E>(
     }
     let governs = to.is_some_and(|to| is_governing(&to));
     if governs && !organization.is_zero() {
-        return Ok(Ok(()));
+        return Ok(Ok(organization));
     }
     if organization.is_zero() {
         let open = member(U256::ZERO)?.byte(1) != 0;
@@ -148,7 +149,7 @@ pub fn admit<E>(
         }
     }
     if governs {
-        return Ok(Ok(()));
+        return Ok(Ok(organization));
     }
     if let Err(denied) = pass(to, timestamp, &mut read)? {
         return Ok(Err(denied));
@@ -162,7 +163,7 @@ pub fn admit<E>(
             until,
         }));
     }
-    Ok(Ok(()))
+    Ok(Ok(organization))
 }
 
 /// Applies what of the rule holds inside a transaction too: whether a contract may be called, or one be created if none is

@@ -1,5 +1,6 @@
 //! The block environment of execution: the only facts about "now" a contract can see.
 
+use crate::quota::Quotas;
 use alloy_primitives::{Address, B256, U256};
 use revm::{
     context::{BlockEnv, CfgEnv},
@@ -30,8 +31,8 @@ pub struct Environment {
     pub beneficiary: Address,
     /// What `PREVRANDAO` gives. **Not random**: see ARCHITECTURE.md.
     pub prev_randao: B256,
-    /// Whether the contracts `Members` and `Pause` decide who may transact.
-    pub governed: bool,
+    /// How much gas each may use where `Members` and `Pause` decide who may transact. None: anybody may, as much as there is.
+    pub governed: Option<Quotas>,
 }
 
 impl Environment {

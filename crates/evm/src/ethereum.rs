@@ -106,7 +106,7 @@ impl Environment {
         let rules = Rules {
             cfg: self.cfg(),
             block: self.block(),
-            governed: false,
+            governed: None,
         };
         let legacy = Legacy {
             spec: self.spec,

@@ -4,6 +4,7 @@ use crate::{
     environment::Environment,
     overlay::{CodeCache, Overlay, Session, View, ViewError, history_slot},
     permission::Governed,
+    quota::{Quotas, Usage},
     transaction::Invalid,
 };
 use alloy_consensus::{Receipt, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
@@ -49,6 +50,7 @@ pub struct Executor {
     pub(crate) overlay: Overlay,
     next: usize,
     gas_used: u64,
+    usage: Usage,
     pub(crate) receipts: Vec<TransactionReceipt>,
     included: Vec<usize>,
     skipped: Vec<(usize, Invalid)>,
@@ -59,7 +61,7 @@ pub struct Executor {
 pub(crate) struct Rules {
     pub cfg: CfgEnv,
     pub block: BlockEnv,
-    pub governed: bool,
+    pub governed: Option<Quotas>,
 }
 
 /// The effect of a block.
@@ -100,6 +102,7 @@ impl Executor {
     /// Starts a block on what is in the overlay already.
     pub(crate) fn with_rules(rules: Rules, policy: Policy, overlay: Overlay) -> Self {
         Self {
+            usage: Usage::new(rules.governed),
             rules,
             policy,
             overlay,
@@ -119,7 +122,7 @@ impl Executor {
     /// Parent values that these transactions are sure or likely to need and that are not known. Fetching them together
     /// beforehand makes suspension rare.
     pub fn likely_reads(&self, transactions: &[impl AsRef<Transaction>]) -> Vec<StateKey> {
-        let keys = likely_reads(transactions, self.rules.governed);
+        let keys = likely_reads(transactions, self.rules.governed.is_some());
         keys.into_iter()
             .filter(|key| !self.overlay.knows(key))
             .collect()
@@ -144,26 +147,40 @@ impl Executor {
             .with_cfg(self.rules.cfg.clone())
             .with_block(self.rules.block.clone())
             .build_mainnet();
-        let mut evm = Governed::new(evm, self.rules.governed);
+        let mut evm = Governed::new(evm, self.rules.governed.is_some());
         while let Some(transaction) = transactions.get(self.next) {
             let transaction = transaction.as_ref();
             let index = self.next;
             let left = self.rules.block.gas_limit.saturating_sub(self.gas_used);
             let want = transaction.envelope().gas_limit();
-            let executed = if want > left {
+            let sender = transaction.signer();
+            let permitted = if want > left {
                 Ok(Err(Invalid::GasLimit { want, limit: left }))
             } else {
-                evm.transact(transaction)
+                evm.permit(transaction)
+            };
+            let executed = match permitted {
+                Ok(Ok(organization)) => match self.usage.fits(&sender, &organization, want) {
+                    Ok(()) => {
+                        let executed = evm.transact(transaction);
+                        executed.map(|executed| executed.map(|executed| (executed, organization)))
+                    }
+                    Err(reached) => Ok(Err(reached)),
+                },
+                Ok(Err(denied)) => Ok(Err(denied)),
+                Err(fault) => Err(fault),
             };
             let refused = match executed {
-                Ok(Ok(executed)) => {
+                Ok(Ok((executed, organization))) => {
                     let overlay = &mut *evm.database().overlay;
                     match overlay.commit(view, executed.state) {
                         Ok(()) => {}
                         Err(ViewError::Missing(key)) => return Ok(Progress::Suspended(key)),
                         Err(fault) => return Err(fault),
                     }
-                    self.gas_used = self.gas_used.saturating_add(executed.result.tx_gas_used());
+                    let gas = executed.result.tx_gas_used();
+                    self.gas_used = self.gas_used.saturating_add(gas);
+                    self.usage.add(sender, organization, gas);
                     self.receipts
                         .push(receipt(transaction, executed.result, self.gas_used));
                     self.included.push(index);
@@ -186,6 +203,17 @@ impl Executor {
             self.next = index.saturating_add(1);
         }
         Ok(Progress::Done)
+    }
+
+    /// Indices of what was executed so far.
+    pub fn included(&self) -> &[usize] {
+        &self.included
+    }
+
+    /// Whether something was left out because of who sent it: others may use what is left of the block.
+    pub fn reached_quota(&self) -> bool {
+        let mut skipped = self.skipped.iter();
+        skipped.any(|(_, reason)| matches!(reason, Invalid::Quota { .. }))
     }
 
     /// The effect of what was executed.

@@ -37,6 +37,7 @@ mod permission;
 mod precompiles;
 mod quantum;
 mod question;
+mod quota;
 mod simulate;
 mod simulation;
 mod trace;
@@ -54,6 +55,7 @@ pub use overrides::{AccountChange, BlockChange, OverrideError, Overrides, Storag
 pub use precompiles::precompile_addresses;
 pub use quantum::Quantum;
 pub use question::{Interrupt, Question};
+pub use quota::Quotas;
 pub use simulate::{
     BlockPlan, CallPlan, Plan, Simulate, SimulateError, SimulatedBlock, SimulatedCall,
 };

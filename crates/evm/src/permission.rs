@@ -9,7 +9,7 @@ use crate::{
     transaction::{Invalid, tx_env},
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::{Revert, SolError as _};
 use contracts::permission::{Asked, Denied, admit, pass};
 use revm::{
@@ -45,20 +45,22 @@ impl Environment {
         overlay: &mut Overlay,
         view: &impl View,
     ) -> Result<Result<(), Invalid>, ViewError> {
-        if !self.governed {
+        if self.governed.is_none() {
             return Ok(Ok(()));
         }
-        permit(transaction, self.timestamp, |address, slot| {
+        let permitted = permit(transaction, self.timestamp, |address, slot| {
             overlay.slot_before(view, StateKey::Slot(address, slot))
-        })
+        });
+        Ok(permitted?.map(drop))
     }
 }
 
+/// Gives the sender's organization; zero for none.
 fn permit(
     transaction: &Transaction,
     timestamp: u64,
     before: impl FnMut(Address, U256) -> Result<U256, ViewError>,
-) -> Result<Result<(), Invalid>, ViewError> {
+) -> Result<Result<B256, Invalid>, ViewError> {
     let asked = Asked {
         sender: transaction.signer(),
         to: transaction.envelope().to(),
@@ -100,16 +102,23 @@ where
         self.evm.ctx.db_mut()
     }
 
-    /// Executes a transaction, if it may be. The journal is empty afterwards, however it ended.
-    pub(crate) fn transact(&mut self, transaction: &Transaction) -> Result<Executed, ViewError> {
-        if self.governed {
-            let timestamp = self.timestamp();
-            let database = self.database();
-            let before = |address, slot| database.slot_before(address, slot);
-            if let Err(denied) = permit(transaction, timestamp, before)? {
-                return Ok(Err(denied));
-            }
+    /// Whether a transaction may be executed. Gives the sender's organization; zero for none.
+    pub(crate) fn permit(
+        &mut self,
+        transaction: &Transaction,
+    ) -> Result<Result<B256, Invalid>, ViewError> {
+        if !self.governed {
+            return Ok(Ok(B256::ZERO));
         }
+        let timestamp = self.timestamp();
+        let database = self.database();
+        permit(transaction, timestamp, |address, slot| {
+            database.slot_before(address, slot)
+        })
+    }
+
+    /// Executes a transaction. The journal is empty afterwards, however it ended.
+    pub(crate) fn transact(&mut self, transaction: &Transaction) -> Result<Executed, ViewError> {
         self.evm.ctx.set_tx(tx_env(transaction));
         let result = MainnetHandler::default().run(self);
         self.ended(result)

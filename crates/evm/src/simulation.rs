@@ -296,7 +296,8 @@ impl Simulation {
         inspector: I,
     ) -> Governed<SimulatedEvm<'a, I>> {
         // Who asks what would be is told, whether or not it may be; what was, was by the rule.
-        let governed = self.environment.governed && matches!(message, Message::Transaction(_));
+        let governed =
+            self.environment.governed.is_some() && matches!(message, Message::Transaction(_));
         let precompiles = Routed::new(cfg.spec, &self.routes);
         let block = self.block(message);
         let evm = Context::mainnet()

@@ -91,7 +91,7 @@ pub fn environment(number: u64) -> Environment {
         base_fee: 0,
         beneficiary: Address::ZERO,
         prev_randao: B256::ZERO,
-        governed: false,
+        governed: None,
     }
 }
 

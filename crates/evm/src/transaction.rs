@@ -68,6 +68,16 @@ pub enum Invalid {
     /// The rule of who may transact refuses it.
     #[error("{0}")]
     Denied(contracts::permission::Denied),
+    /// The sender or its organization has used up what it may in this block. The next has room again.
+    #[error(
+        "gas quota reached: transaction wants {want}, its sender or organization may use {left} more in this block"
+    )]
+    Quota {
+        /// The gas limit asked for.
+        want: u64,
+        /// What is left.
+        left: u64,
+    },
     /// Anything else the EVM refuses.
     #[error("{0}")]
     Other(String),
@@ -78,7 +88,10 @@ impl Invalid {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::NonceTooHigh { .. } | Self::InsufficientFunds { .. } | Self::FeeTooLow
+            Self::NonceTooHigh { .. }
+                | Self::InsufficientFunds { .. }
+                | Self::FeeTooLow
+                | Self::Quota { .. }
         )
     }
 }

@@ -53,7 +53,8 @@ pub(crate) async fn estimated(
     setting: Setting,
 ) -> Result<u64, Error> {
     let node = &api.node;
-    let most = node.spec().limits.block_gas.min(MAX_TX_GAS_LIMIT_OSAKA);
+    let limit = node.latest().block.header().gas_limit;
+    let most = limit.min(MAX_TX_GAS_LIMIT_OSAKA);
     let gas = gas(&request, most);
     let call = to_call(node, request, gas)?;
     let estimated = api.ask(at, move |ground| {

@@ -65,7 +65,7 @@ impl Refusal {
                 Invalid::SenderNotEoa => -38024,
                 Invalid::InitCode => -38025,
                 Invalid::TipAboveFee => -32602,
-                Invalid::Denied(_) | Invalid::Other(_) => -32603,
+                Invalid::Denied(_) | Invalid::Quota { .. } | Invalid::Other(_) => -32603,
             },
         }
     }

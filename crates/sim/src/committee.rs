@@ -3,6 +3,7 @@
 use crate::plan::GATEWAYS_MAX;
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
+use chain::genesis::{self, parameters};
 use commonware_cryptography::{
     Signer as _,
     bls12381::{
@@ -13,7 +14,10 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random as _;
 use commonware_utils::{N3f1, TryCollect as _, ordered::Set};
-use contracts::member::{Charter, Founder, Permissions, Policy, Role};
+use contracts::{
+    member::{Charter, Founder, Permissions, Policy, Role},
+    parameter::Parameters,
+};
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{collections::BTreeMap, sync::Arc};
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
@@ -82,6 +86,14 @@ impl Setup {
             |byte| PrivateKeySigner::from_bytes(&B256::repeat_byte(byte)).expect("a valid key");
         let users: Vec<_> = (1..=USERS).map(signer).collect();
         let relayers: Vec<_> = (0x51..).take(GATEWAYS_MAX).map(signer).collect();
+        let limits = Limits {
+            block_gas: 100_000_000,
+        };
+        let pacing = Pacing {
+            idle_interval_ms: 400,
+            min_gap_ms: 5,
+            settle_interval_ms: 50,
+        };
         let spec = Arc::new(ChainSpec {
             name: "simulation".to_owned(),
             chain_id: CHAIN_ID,
@@ -89,16 +101,14 @@ impl Setup {
             dev: true,
             time_ms: 0,
             fees: Fees::Free,
-            limits: Limits {
-                block_gas: 100_000_000,
-            },
-            pacing: Pacing {
-                idle_interval_ms: 400,
-                min_gap_ms: 5,
-                settle_interval_ms: 50,
-            },
+            limits,
+            pacing,
             committee: Committee::new(output).encode(),
-            accounts: accounts(&players, users.iter().chain(&relayers)),
+            accounts: accounts(
+                &players,
+                users.iter().chain(&relayers),
+                &parameters(&limits, &pacing),
+            ),
         });
         Self {
             spec,
@@ -118,6 +128,7 @@ impl Setup {
 fn accounts<'a>(
     validators: &Set<PublicKey>,
     users: impl Iterator<Item = &'a PrivateKeySigner>,
+    parameters: &Parameters,
 ) -> BTreeMap<Address, GenesisAccount> {
     let founders = (0x81..).zip(validators).map(|(byte, key)| Founder {
         organization: B256::repeat_byte(byte),
@@ -132,7 +143,7 @@ fn accounts<'a>(
         policy: Policy::Permissioned,
         founders: founders.collect(),
     };
-    let mut accounts = chain::genesis::contracts(&charter).expect("a valid charter");
+    let mut accounts = genesis::contracts(&charter, parameters).expect("a valid charter");
     for user in users {
         let balance = U256::from(1_000_000_000_u64);
         accounts.insert(

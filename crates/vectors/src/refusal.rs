@@ -208,7 +208,7 @@ pub(crate) fn transaction(reason: &Invalid) -> &'static [&'static str] {
         Invalid::TipAboveFee => &["PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS"],
         Invalid::SenderNotEoa => &["SENDER_NOT_EOA"],
         Invalid::InitCode => &["INITCODE_SIZE_EXCEEDED"],
-        Invalid::Denied(_) => &[],
+        Invalid::Denied(_) | Invalid::Quota { .. } => &[],
         Invalid::Other(_) => &[
             "TYPE_NOT_SUPPORTED",
             "TYPE_1_TX_PRE_FORK",

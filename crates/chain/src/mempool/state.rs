@@ -126,6 +126,11 @@ struct Held {
     entry: Entry,
 }
 
+/// What a transaction takes of a block's body.
+fn body_bytes(transaction: &Transaction) -> usize {
+    transaction.raw().len().saturating_add(5)
+}
+
 /// What a proposal may take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
@@ -135,6 +140,22 @@ pub struct Budget {
     pub base_fee: u64,
     /// Next nonces of senders whose transactions are in blocks not yet final.
     pub in_flight: BTreeMap<Address, u64>,
+    /// Senders of which nothing is wanted.
+    pub without: BTreeSet<Address>,
+    /// Bytes of the block's body that are taken.
+    pub bytes_taken: usize,
+}
+
+impl Budget {
+    /// What more may be taken when these were offered, and those at `included` among them taken: of other senders.
+    pub fn beside(mut self, offered: &[Arc<Transaction>], included: &[usize]) -> Self {
+        self.without
+            .extend(offered.iter().map(|transaction| transaction.signer()));
+        let taken = included.iter().filter_map(|index| offered.get(*index));
+        let bytes = taken.map(|transaction| body_bytes(transaction)).sum();
+        self.bytes_taken = self.bytes_taken.saturating_add(bytes);
+        self
+    }
 }
 
 /// Counts for status pages and `txpool_status`.
@@ -476,6 +497,9 @@ impl Pool {
     pub fn candidates(&self, budget: &Budget) -> Vec<Arc<Transaction>> {
         let mut heads = BinaryHeap::new();
         for (address, sender) in &self.senders {
+            if budget.without.contains(address) {
+                continue;
+            }
             let next = budget
                 .in_flight
                 .get(address)
@@ -486,14 +510,12 @@ impl Pool {
                 heads.push(head);
             }
         }
-        let (mut gas, mut bytes) = (0_u64, 0_usize);
+        let (mut gas, mut bytes) = (0_u64, budget.bytes_taken);
         let mut chosen = Vec::new();
         while let Some(head) = heads.pop() {
             let transaction = &head.entry.transaction;
             gas = gas.saturating_add(transaction.envelope().gas_limit());
-            bytes = bytes
-                .saturating_add(transaction.raw().len())
-                .saturating_add(5);
+            bytes = bytes.saturating_add(body_bytes(transaction));
             if gas > budget.gas || bytes > MAX_BODY_BYTES {
                 break;
             }

@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use types::{Account, Transaction};
+use types::{Account, MAX_BODY_BYTES, Transaction};
 
 const CHAIN_ID: u64 = 4242;
 
@@ -105,6 +105,35 @@ fn nonces(chosen: &[Arc<Transaction>]) -> Vec<(Address, u64)> {
         .iter()
         .map(|tx| (tx.signer(), tx.envelope().nonce()))
         .collect()
+}
+
+#[test]
+fn who_reached_a_quota_is_not_in_the_way_of_others() {
+    let mut pool = Pool::new(Limits {
+        bytes_max: 1 << 20,
+        ..limits()
+    });
+    for nonce in 0..4 {
+        pool.insert(0, transaction(1, nonce, 0, 200), &account(0), false)
+            .unwrap();
+    }
+    pool.insert(0, transaction(2, 0, 0, 0), &account(0), false)
+        .unwrap();
+    let narrow = budget(4 * 21_000);
+    let offered = pool.candidates(&narrow);
+    assert!(offered.iter().all(|tx| tx.signer() == address(1)));
+    let more = narrow.clone().beside(&offered, &[0]);
+    assert_eq!(nonces(&pool.candidates(&more)), [(address(2), 0)]);
+    // What was not taken of those offered takes no place.
+    let room =
+        |taken: &[usize]| MAX_BODY_BYTES - narrow.clone().beside(&offered, taken).bytes_taken;
+    assert_eq!(room(&[]), MAX_BODY_BYTES);
+    assert!((200..400).contains(&(room(&[0]) - room(&[0, 1]))));
+    let full = Budget {
+        bytes_taken: MAX_BODY_BYTES,
+        ..more
+    };
+    assert!(pool.candidates(&full).is_empty());
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod execution;
 mod history;
 mod interface;
 mod member;
+mod parameter;
 mod vectors;

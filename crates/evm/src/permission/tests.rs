@@ -1,5 +1,5 @@
 use crate::{
-    CodeCache, Environment, Executor, Invalid, Outcome, Policy,
+    CodeCache, Environment, Executor, Invalid, Outcome, Policy, Quotas,
     tests::{COUNTER, Parent, State, environment, finish, put_contract, transaction, users, world},
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
@@ -69,13 +69,22 @@ fn pause(state: &mut State, to: Option<Address>, until: u64) {
 
 fn now() -> Environment {
     Environment {
-        governed: true,
+        governed: Some(Quotas::UNLIMITED),
         ..environment(1)
     }
 }
 
-/// Executes however reads come, which must not matter.
 fn execute(
+    state: &State,
+    transactions: &[Arc<Transaction>],
+    policy: Policy,
+) -> Result<Outcome, (usize, Invalid)> {
+    execute_in(&now(), state, transactions, policy)
+}
+
+/// Executes however reads come, which must not matter.
+fn execute_in(
+    environment: &Environment,
     state: &State,
     transactions: &[Arc<Transaction>],
     policy: Policy,
@@ -83,7 +92,7 @@ fn execute(
     let outcomes = [(true, false), (false, false), (false, true)].map(|(ready, prefetch)| {
         let ready = move |_| ready;
         let parent = Parent::new(state, &ready);
-        let executor = Executor::new(now(), policy, CodeCache::default());
+        let executor = Executor::new(environment.clone(), policy, CodeCache::default());
         finish(executor, &parent, transactions, prefetch)
     });
     assert!(outcomes.windows(2).all(|pair| pair[0] == pair[1]));
@@ -180,4 +189,53 @@ fn a_pause_holds_from_the_next_block_on() {
     };
     let refused = Err((0, Invalid::Denied(denied)));
     assert_eq!(execute(&state, &next, Policy::Reject), refused);
+}
+
+#[test]
+fn nobody_uses_more_of_a_block_than_its_quota() {
+    let state = governed(true);
+    let within = |account_gas, organization_gas| Environment {
+        governed: Some(Quotas {
+            account_gas,
+            organization_gas,
+        }),
+        ..now()
+    };
+    // Each asks for 200,000 and uses less than 50,000. The first two are of one organization, the last two of none.
+    let block: Vec<_> = [0, 0, 1, 1, 2, 2, 3]
+        .into_iter()
+        .zip([0, 1, 0, 1, 0, 1, 0])
+        .map(|(user, nonce)| call(user, nonce, COUNTER, []))
+        .collect();
+    let left_out = |environment| {
+        let built = execute_in(&environment, &state, &block, Policy::Skip).unwrap();
+        let included: Vec<_> = built.included.iter().map(|at| block[*at].clone()).collect();
+        let checked = execute_in(&environment, &state, &included, Policy::Reject).unwrap();
+        assert_eq!(checked.changes, built.changes);
+        for (at, reason) in &built.skipped {
+            let Invalid::Quota {
+                want: 200_000,
+                left,
+            } = reason
+            else {
+                panic!("{at}: {reason}");
+            };
+            assert!((150_000..200_000).contains(left), "{at}: {left}");
+        }
+        built
+            .skipped
+            .into_iter()
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(left_out(within(200_000, u64::MAX)), [1, 3, 5]);
+    assert_eq!(left_out(within(u64::MAX, 200_000)), [1, 2, 3]);
+    assert!(left_out(within(400_000, 400_000)).is_empty());
+    // Who asks for too much is refused though it would use less.
+    let refused = execute_in(&within(199_999, u64::MAX), &state, &block, Policy::Reject);
+    let reached = Invalid::Quota {
+        want: 200_000,
+        left: 199_999,
+    };
+    assert_eq!(refused, Err((0, reached)));
 }

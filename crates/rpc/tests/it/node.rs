@@ -5,7 +5,7 @@ use alloy_eips::{eip2718::Encodable2718 as _, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use chain::import::ImportedBlock;
+use chain::{genesis, import::ImportedBlock};
 use commonware_cryptography::{
     ChaCha20Poly1305, Signer as _,
     bls12381::{
@@ -445,6 +445,14 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
     let (output, shares) =
         feldman_desmedt::deal::<MinSig, _, N3f1>(&mut rng, Mode::NonZeroCounter, players).unwrap();
     let share = shares.get_value(&key.public_key()).unwrap().clone();
+    let limits = types::Limits {
+        block_gas: 100_000_000,
+    };
+    let pacing = Pacing {
+        idle_interval_ms: 200,
+        min_gap_ms: 5,
+        settle_interval_ms: 50,
+    };
     let charter = Charter {
         dev: true,
         open,
@@ -457,7 +465,8 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
             validator_limit: 1,
         }],
     };
-    let mut accounts = chain::genesis::contracts(&charter).unwrap();
+    let mut accounts =
+        genesis::contracts(&charter, &genesis::parameters(&limits, &pacing)).unwrap();
     for index in 1..=4 {
         let balance = U256::from(10).pow(U256::from(20));
         accounts.insert(
@@ -475,14 +484,8 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
         dev,
         time_ms: 1_700_000_000_123,
         fees,
-        limits: types::Limits {
-            block_gas: 100_000_000,
-        },
-        pacing: Pacing {
-            idle_interval_ms: 200,
-            min_gap_ms: 5,
-            settle_interval_ms: 50,
-        },
+        limits,
+        pacing,
         committee: Committee::new(output).encode(),
         accounts,
     };

@@ -1,8 +1,8 @@
-//! Who may transact, by the contracts that stand in genesis.
+//! What nodes do because of the contracts that stand in genesis.
 
-use crate::node::{Node, User, transfer};
-use alloy_primitives::{Address, Bytes, TxKind, U256};
-use alloy_sol_types::{SolCall as _, sol};
+use crate::node::{Node, User, quantity, transfer};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_sol_types::{SolCall as _, SolValue as _, sol};
 use contracts::{SystemContract, member::Permissions};
 use serde_json::{Value, json};
 
@@ -13,6 +13,13 @@ sol! {
     interface Pause {
         function movePause(uint8 scope, bytes32 subject, uint256 duration) external returns (uint256 motion);
         function moveLift(uint8 scope, bytes32 subject) external returns (uint256 motion);
+    }
+    interface Governance {
+        struct Action { uint8 kind; bytes arguments; }
+        function propose(Action[] calldata actions, string calldata description) external returns (uint256 proposal);
+        function vote(uint256 proposal, uint8 choice) external;
+        function execute(uint256 proposal) external;
+        function stateOf(uint256 proposal) external view returns (uint8 state);
     }
 }
 
@@ -133,4 +140,56 @@ async fn what_is_paused_cannot_be_reached() {
     let refused = refusal(&node, &administrator, TxKind::Create).await;
     let text = "-32000: Pause: no contract can be created until ";
     assert!(refused.starts_with(text), "{refused}");
+}
+
+/// Values of `IGovernance.Kind`, `IBallots.Choice`, `IGovernance.State` and `IParameters.Parameter`.
+const SET_LIMIT: u8 = 6;
+const APPROVE: u8 = 1;
+const EXECUTABLE: U256 = U256::from_limbs([5, 0, 0, 0]);
+const BLOCK_GAS: u64 = 0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_obey_the_parameters_that_were_voted_for() {
+    let node = Node::start_closed().await;
+    let administrator = User::new(1);
+    let governance = SystemContract::Governance;
+    let decide = async |input| govern(&node, &administrator, governance, input).await;
+    let set = Governance::Action {
+        kind: SET_LIMIT,
+        arguments: (U256::from(BLOCK_GAS), U256::from(50_000_000))
+            .abi_encode()
+            .into(),
+    };
+    let propose = Governance::proposeCall {
+        actions: vec![set],
+        description: "smaller blocks".to_owned(),
+    };
+    decide(propose.abi_encode()).await;
+    let proposal = U256::ONE;
+    let vote = Governance::voteCall {
+        proposal,
+        choice: APPROVE,
+    };
+    decide(vote.abi_encode()).await;
+    // A day of timelock: each block of this chain is an hour.
+    let state = Bytes::from(Governance::stateOfCall { proposal }.abi_encode());
+    let asked = json!([{ "to": governance.address(), "data": state }, "latest"]);
+    let executable = json!(B256::from(EXECUTABLE));
+    while node.call("eth_call", asked.clone()).await != executable {
+        tokio::task::yield_now().await;
+    }
+    let execute = Governance::executeCall { proposal };
+    let receipt = node.send(
+        &administrator,
+        TxKind::Call(governance.address()),
+        execute.abi_encode(),
+    );
+    let decided = quantity(&receipt.await["blockNumber"]);
+    node.wait_for(decided + 1).await;
+    // From the next block on.
+    for (number, gas) in [(decided, 100_000_000), (decided + 1, 50_000_000)] {
+        let block = json!([format!("{number:#x}"), false]);
+        let block = node.call("eth_getBlockByNumber", block).await;
+        assert_eq!(quantity(&block["gasLimit"]), gas, "block {number}");
+    }
 }
