@@ -1,6 +1,8 @@
 //! The command line.
 
+use alloy_primitives::{Address, B256, U256};
 use clap::{Args, Parser, Subcommand};
+use contracts::governance::{Action, Parameter};
 use std::path::PathBuf;
 
 /// A trust layer for services run by more than one organization.
@@ -31,6 +33,8 @@ pub enum Command {
     Node(ServiceArgs),
     /// Run one gateway from a TOML file
     Gateway(ServiceArgs),
+    /// Decide together: proposals, what they would lead to, votes
+    Gov(GovArgs),
     /// Check a receipt offline: exit 0 valid, 1 invalid, 2 cannot read
     Verify(VerifyArgs),
     /// Simulate the whole network under the faults of a seed
@@ -95,6 +99,218 @@ pub struct ServiceArgs {
     /// Stop when standard input closes, that is when whoever started us is gone
     #[arg(long)]
     pub stop_with_parent: bool,
+}
+
+/// `ashlar gov`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A proposal passes when enough organizations approve, and can be executed when its timelock is over.\nTry it on a network of `ashlar up`:\n  ashlar gov propose --dev-account 0 --why \"smaller blocks\" set-parameter BlockGas 50000000\n  ashlar gov show 1\n  ashlar gov approve 1 --dev-account 0"
+)]
+pub struct GovArgs {
+    /// JSON-RPC of your organization's own node: what it says is believed
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8545",
+        global = true
+    )]
+    pub rpc: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: GovCommand,
+}
+
+/// What `ashlar gov` does.
+#[derive(Debug, Subcommand)]
+pub enum GovCommand {
+    /// All proposals, the newest first
+    List {
+        /// Print a line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// A proposal: its vote, and what the network would look like after it
+    Show {
+        /// Its number
+        proposal: u64,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Propose something, in the name of your organization. It is tried out first; the vote comes after
+    Propose {
+        /// Why, for those who vote
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        why: String,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+        /// What.
+        #[command(subcommand)]
+        action: GovAction,
+    },
+    /// Vote for a proposal, once and for all
+    Approve {
+        /// Its number
+        proposal: u64,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+    /// Vote against a proposal, once and for all
+    Reject {
+        /// Its number
+        proposal: u64,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+    /// Withdraw a proposal of your organization
+    Cancel {
+        /// Its number
+        proposal: u64,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+    /// Do what was decided, once the timelock is over; any account may
+    Execute {
+        /// Its number
+        proposal: u64,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+}
+
+/// Who signs.
+#[derive(Debug, Args)]
+pub struct SignerArgs {
+    /// A file that only you can read, with an administrator's private key in hex
+    #[arg(long, value_name = "FILE", conflicts_with = "dev_account")]
+    pub key_file: Option<PathBuf>,
+    /// In a development network: the well-known account with this number, 0 to 9
+    #[arg(long, value_name = "N")]
+    pub dev_account: Option<u8>,
+}
+
+/// What can be proposed.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GovAction {
+    /// Let an organization in
+    AddOrganization {
+        /// Its id: 32 bytes in hex, its first account's address padded with zeros as a rule
+        organization: B256,
+        /// Its name, at most 31 bytes
+        name: String,
+        /// Its first account, which may do everything
+        administrator: Address,
+        /// How many validators it may have
+        validator_limit: u16,
+    },
+    /// Take an organization's vote and rights until it is reinstated
+    SuspendOrganization {
+        /// Its id
+        organization: B256,
+    },
+    /// End a suspension
+    ReinstateOrganization {
+        /// Its id
+        organization: B256,
+    },
+    /// Remove an organization with its nodes, for ever
+    RemoveOrganization {
+        /// Its id
+        organization: B256,
+    },
+    /// Say how many validators an organization may have
+    SetValidatorLimit {
+        /// Its id
+        organization: B256,
+        /// How many
+        limit: u16,
+    },
+    /// Give an account every permission of an organization that lost its keys
+    AppointAdministrator {
+        /// Its id
+        organization: B256,
+        /// The account
+        account: Address,
+    },
+    /// Set a parameter, from BlockGas to Threshold (contracts/src/interfaces/IParameters.sol)
+    SetParameter {
+        /// Its name
+        parameter: Parameter,
+        /// What it shall be
+        value: U256,
+    },
+    /// Let a fork activate
+    ScheduleFork {
+        /// Its id: the hash of its name
+        fork: B256,
+        /// The first block under its rules
+        height: u64,
+    },
+    /// Call that off
+    CancelFork {
+        /// Its id
+        fork: B256,
+    },
+    /// Demand a protocol version of nodes
+    SetMinimumVersion {
+        /// The protocol version
+        protocol: u32,
+        /// The first block that needs it
+        height: u64,
+    },
+}
+
+impl From<GovAction> for Action {
+    fn from(action: GovAction) -> Self {
+        match action {
+            GovAction::AddOrganization {
+                organization,
+                name,
+                administrator,
+                validator_limit,
+            } => Self::AddOrganization {
+                organization,
+                name,
+                administrator,
+                validator_limit,
+            },
+            GovAction::SuspendOrganization { organization } => {
+                Self::SuspendOrganization(organization)
+            }
+            GovAction::ReinstateOrganization { organization } => {
+                Self::ReinstateOrganization(organization)
+            }
+            GovAction::RemoveOrganization { organization } => {
+                Self::RemoveOrganization(organization)
+            }
+            GovAction::SetValidatorLimit {
+                organization,
+                limit,
+            } => Self::SetValidatorLimit {
+                organization,
+                limit,
+            },
+            GovAction::AppointAdministrator {
+                organization,
+                account,
+            } => Self::AppointAdministrator {
+                organization,
+                account,
+            },
+            GovAction::SetParameter { parameter, value } => Self::SetParameter { parameter, value },
+            GovAction::ScheduleFork { fork, height } => Self::ScheduleFork { fork, height },
+            GovAction::CancelFork { fork } => Self::CancelFork(fork),
+            GovAction::SetMinimumVersion { protocol, height } => Self::SetMinimumVersion {
+                version: protocol,
+                height,
+            },
+        }
+    }
 }
 
 /// `ashlar verify`.

@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod files;
 mod gateway;
+mod governance;
 mod logging;
 mod network;
 mod node;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Down(args) => up::down(&args),
         Command::Node(args) => node::node(&args),
         Command::Gateway(args) => gateway::gateway(&args),
+        Command::Gov(args) => governance::govern(&args),
         Command::Completions(args) => {
             clap_complete::generate(
                 args.shell,

@@ -7,7 +7,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, Bytes, U64, U128};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     follow::{Fault, Head, Network},
@@ -61,6 +61,8 @@ pub enum RpcError {
         code: i64,
         /// The JSON-RPC error message.
         message: String,
+        /// What a contract said when it reverted.
+        revert: Option<Bytes>,
     },
     /// The node's proof does not prove.
     #[error("{node} sent a proof that does not hold")]
@@ -173,6 +175,9 @@ impl Nodes {
                 node: url.to_string(),
                 code: error.code,
                 message: error.message,
+                revert: error
+                    .data
+                    .and_then(|data| serde_json::from_value(data).ok()),
             });
         }
         if answer.id != Some(id) {
@@ -332,4 +337,6 @@ struct Answer {
 struct Refusal {
     code: i64,
     message: String,
+    #[serde(default)]
+    data: Option<Value>,
 }

@@ -30,3 +30,134 @@ sol! {
         function organizationOf(address account) external view returns (bytes32 organization);
     }
 }
+
+sol! {
+    /// Organizations, as far as it is called from outside (`contracts/src/interfaces/IMembers.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IMembers {
+        struct Organization {
+            uint8 status;
+            uint16 validatorLimit;
+            uint16 validators;
+            uint16 nodes;
+            uint32 administrators;
+            uint32 accounts;
+            string name;
+        }
+
+        error NotAdministrator(address account);
+        error WrongStatus(bytes32 organization, uint8 status);
+        error ZeroOrganization();
+        error ZeroAccount();
+        error ZeroKey();
+        error InvalidName(uint256 length);
+        error InvalidPermissions(uint8 permissions);
+        error TooManyOrganizations(uint256 limit);
+        error TooManyNodes(uint256 limit);
+        error TooManyValidators(uint256 limit);
+        error TooFewValidators(uint256 left, uint256 floor);
+        error LastOrganization();
+        error LastAdministrator(bytes32 organization);
+        error AccountTaken(address account, bytes32 organization);
+        error UnknownAccount(address account);
+        error NodeTaken(bytes32 key, bytes32 organization);
+        error UnknownNode(bytes32 key);
+
+        function addOrganization(bytes32 organization, string calldata name, address administrator, uint16 validatorLimit) external;
+        function suspendOrganization(bytes32 organization) external;
+        function reinstateOrganization(bytes32 organization) external;
+        function removeOrganization(bytes32 organization) external;
+        function setValidatorLimit(bytes32 organization, uint16 limit) external;
+        function appointAdministrator(bytes32 organization, address account) external;
+        function organizations() external view returns (bytes32[] memory ids);
+        function organizationAt(bytes32 organization) external view returns (Organization memory found);
+    }
+
+    /// The numbers that governance may change (`contracts/src/interfaces/IParameters.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IParameters {
+        error OutOfBounds(uint8 parameter, uint256 value, uint256 least, uint256 greatest);
+        error IsVotingRule(uint8 parameter);
+        error IsLimit(uint8 parameter);
+
+        function setLimit(uint8 parameter, uint256 value) external;
+        function setVotingRule(uint8 parameter, uint256 value) external;
+        function valueOf(uint8 parameter) external view returns (uint256 value);
+    }
+
+    /// From which height on which rules hold (`contracts/src/interfaces/IUpgrades.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IUpgrades {
+        error ZeroFork();
+        error TooSoon(uint256 height, uint256 earliest);
+        error TooLate(uint256 height);
+        error AlreadyActive(bytes32 fork, uint256 height);
+        error NotScheduled(bytes32 fork);
+        error TooManyForks(uint256 limit);
+        error VersionNotHigher(uint256 version, uint256 current);
+
+        function scheduleFork(bytes32 fork, uint256 height) external;
+        function cancelFork(bytes32 fork) external;
+        function setMinimumVersion(uint32 version, uint256 height) external;
+    }
+
+    /// Proposals and votes (`contracts/src/interfaces/IGovernance.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IGovernance {
+        struct Action {
+            uint8 kind;
+            bytes arguments;
+        }
+        struct Proposal {
+            bytes32 proposer;
+            bool critical;
+            bool canceled;
+            bool executed;
+            uint32 timelock;
+            uint32 window;
+            uint48 executableFrom;
+        }
+        struct Tally {
+            uint48 snapshot;
+            uint48 closes;
+            uint16 electorate;
+            uint16 required;
+            uint16 approvals;
+            uint16 rejections;
+        }
+        struct Outlook {
+            uint256 organizations;
+            uint256 ordinary;
+            uint256 critical;
+            uint256 validators;
+            uint256 faults;
+            bytes32[] halting;
+        }
+
+        event Proposed(uint256 indexed proposal, bytes32 indexed proposer, Action[] actions, string description, Tally tally);
+
+        error InvalidActions(uint256 count);
+        error WrongState(uint256 proposal, uint8 state);
+        error NotProposer(uint256 proposal, bytes32 organization);
+        error ActionFailed(uint256 index, bytes reason);
+        error Simulated(Outlook outlook);
+        error NotVoter(address account);
+        error NotEligible(bytes32 organization);
+        error AlreadyVoted(bytes32 organization);
+        error BallotNotOpen();
+        error NoChoice();
+
+        function propose(Action[] calldata actions, string calldata description) external returns (uint256 proposal);
+        function vote(uint256 proposal, uint8 choice) external;
+        function cancel(uint256 proposal) external;
+        function execute(uint256 proposal) external;
+        function simulate(Action[] calldata actions) external;
+        function stateOf(uint256 proposal) external view returns (uint8 state);
+        function proposalAt(uint256 proposal) external view returns (Proposal memory found);
+        function tallyOf(uint256 proposal) external view returns (Tally memory tally);
+        function choiceOf(uint256 proposal, bytes32 organization) external view returns (uint8 choice);
+        function actionsOf(uint256 proposal) external view returns (Action[] memory actions);
+        function proposals() external view returns (uint256 count);
+        function outlook() external view returns (Outlook memory seen);
+    }
+}

@@ -13,6 +13,7 @@
 //! - [`record`]: the call: address, code, ids, encoding
 //! - [`tree`]: leaves, root and paths of the records of one call
 //! - [`event`]: what a call said
+//! - [`governance`]: what can be decided, and what is said when it cannot
 //! - [`history`]: block hashes as contracts read them (EIP-2935)
 //! - [`system`]: all system contracts, their addresses and their code
 //! - [`member`]: the first organizations, as genesis writes them into `Members`
@@ -25,6 +26,7 @@ extern crate alloc;
 
 pub mod abi;
 pub mod event;
+pub mod governance;
 pub mod history;
 mod layout;
 pub mod member;

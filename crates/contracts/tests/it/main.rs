@@ -2,6 +2,7 @@
 
 mod chain;
 mod execution;
+mod governance;
 mod history;
 mod interface;
 mod member;

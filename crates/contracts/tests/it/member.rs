@@ -47,7 +47,7 @@ sol! {
 }
 
 /// The contracts with the first organizations.
-fn founded(charter: &Charter) -> Chain {
+pub fn founded(charter: &Charter) -> Chain {
     let mut chain = Chain::new();
     for (slot, value) in charter.storage().unwrap() {
         assert!(!value.is_zero());
@@ -111,7 +111,7 @@ fn founder(number: u8, validators: u8) -> Founder {
     }
 }
 
-fn charter() -> Charter {
+pub fn charter() -> Charter {
     Charter {
         dev: false,
         open: false,

@@ -132,6 +132,7 @@ mod tests {
                 node: String::new(),
                 code: -32000,
                 message: message.to_owned(),
+                revert: None,
             };
             assert_eq!(classify(Err(error)), expected);
         };
