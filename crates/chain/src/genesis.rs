@@ -33,8 +33,8 @@ pub fn parameters(limits: &Limits, pacing: &Pacing) -> Parameters {
     }
 }
 
-/// The system contracts, with the first organizations in `Members` and what nodes do in `Parameters`, and the history of block hashes (EIP-2935): for
-/// [`types::ChainSpec::accounts`].
+/// The system contracts, with the first organizations in `Members` and what nodes do in `Parameters`, and the history of
+/// block hashes (EIP-2935): for [`types::ChainSpec::accounts`].
 ///
 /// # Errors
 /// What is wrong with the charter or the parameters.

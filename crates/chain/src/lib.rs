@@ -12,7 +12,8 @@
 //!                      peers          finalized ──► history ──► feed
 //! ```
 //!
-//! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must look like), `execution` (the executor meets the
+//! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
+//! look like), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`mempool`], `history`, [`feed`],
 //! [`engine`] (the wiring), [`node`] (the handle). With the feature `import` there is a module of that name, for tests.
 //!

@@ -7,6 +7,7 @@ use proof::Receipt;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 
 use crate::{
+    governance::{Proposal, ProposalPage},
     problem::Problem,
     record::{Record, RecordAccepted, RecordErased, RecordPage, RecordRequest, RecordStatus},
     rpc::address,
@@ -192,6 +193,19 @@ impl Gateway {
     /// `DELETE /v1/records/{id}/content`.
     pub async fn erase(&self, id: &B256) -> Result<RecordErased, GatewayError> {
         json(send(self.call(Method::DELETE, &format!("v1/records/{id}/content"))).await?).await
+    }
+
+    /// `GET /v1/governance/proposals`: a page, the newest first.
+    pub async fn proposals(&self, before: Option<u64>) -> Result<ProposalPage, GatewayError> {
+        let query = before.map_or(String::new(), |before| format!("?before={before}"));
+        let call = self.call(Method::GET, &format!("v1/governance/proposals{query}"));
+        json(send(call).await?).await
+    }
+
+    /// `GET /v1/governance/proposals/{number}`.
+    pub async fn proposal(&self, number: u64) -> Result<Proposal, GatewayError> {
+        let call = self.call(Method::GET, &format!("v1/governance/proposals/{number}"));
+        json(send(call).await?).await
     }
 
     /// Whether the gateway can do its work: its own answer if it cannot.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! record, problem      the gateway's REST nouns            ── gateway::Gateway   calls them
+//! governance           proposals and votes                 ── Governance         reads them from a node
 //! node                 the node's own JSON-RPC (ashlar_*)  ── rpc::Nodes         calls it, and eth_*, with fail-over
 //! follow::Follower     finalized blocks, verified          ── stream::follow     reads them from any of several nodes
 //! ```
@@ -13,6 +14,7 @@
 //! It must not know the inside of any server. Without the feature `net` it has no sockets and no runtime.
 
 pub mod follow;
+pub mod governance;
 pub mod node;
 pub mod problem;
 pub mod record;

@@ -8,6 +8,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, keccak256};
 use axum::body::Bytes;
+use client::rpc::Nodes;
 use contracts::record_id;
 use db::{Tx, View};
 use operations::{
@@ -39,6 +40,8 @@ pub(crate) struct App {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     pub(crate) network: NetworkConfig,
+    /// The organization's nodes, for what is not in the journal.
+    pub(crate) nodes: Nodes,
     /// The account that sends batches.
     pub(crate) account: Address,
     pub(crate) organization: B256,

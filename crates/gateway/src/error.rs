@@ -46,6 +46,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The nodes cannot be asked.
+    #[error(transparent)]
+    Nodes(#[from] client::rpc::RpcError),
     /// The data directory cannot be made.
     #[error("cannot use the data directory {}", path.display())]
     DataDir {

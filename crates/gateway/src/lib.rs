@@ -12,17 +12,19 @@
 //!
 //! - [`config`]: what is configured; [`start`](Gateway): from configuration to a running gateway
 //! - `serve`, `admit`, `auth`, `problem`: what every request meets
-//! - `record`: the routes of `/v1/records`
+//! - `record`: the routes of `/v1/records`; `governance`: those of `/v1/governance`
 //! - `health`, `metrics`, `page`: what operators and people look at
 //!
 //! It must not know SQL, signing, or the inside of the chain; handlers only.
 
 mod admit;
+mod answer;
 mod app;
 mod auth;
 mod body;
 pub mod config;
 mod error;
+mod governance;
 mod health;
 mod metrics;
 mod page;

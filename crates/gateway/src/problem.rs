@@ -35,10 +35,12 @@ pub(crate) enum Code {
     JsonNumberInexact,
     JsonTooDeep,
     MethodNotAllowed,
+    NodeUnavailable,
     NotFound,
     NotReady,
     Overloaded,
     ParameterInvalid,
+    ProposalNotFound,
     ReceiptNotReady,
     RecordNotFound,
     StorageDamaged,
@@ -204,6 +206,12 @@ impl Code {
                 "No such route",
                 "See /docs for all routes, or /openapi.json.",
             ),
+            Self::NodeUnavailable => (
+                "node_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                "No node answers this",
+                "Ask again shortly; /readyz tells whether the organization's nodes can be reached.",
+            ),
             Self::NotReady => (
                 "not_ready",
                 S::SERVICE_UNAVAILABLE,
@@ -221,6 +229,12 @@ impl Code {
                 S::BAD_REQUEST,
                 "A part of the address is not valid",
                 "Correct the parameter; /docs describes each.",
+            ),
+            Self::ProposalNotFound => (
+                "proposal_not_found",
+                S::NOT_FOUND,
+                "No such proposal",
+                "List what there is: GET /v1/governance/proposals.",
             ),
             Self::ReceiptNotReady => (
                 "receipt_not_ready",
@@ -288,7 +302,9 @@ impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after_s = match code {
             Code::Overloaded | Code::ReceiptNotReady => Some(1),
-            Code::BacklogFull | Code::StorageFull | Code::NotReady => Some(5),
+            Code::BacklogFull | Code::StorageFull | Code::NodeUnavailable | Code::NotReady => {
+                Some(5)
+            }
             _ => None,
         };
         Self {

@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admit::admit,
     app::App,
-    health, metrics, page,
+    governance, health, metrics, page,
     problem::{Code, Refusal},
     record,
 };
@@ -46,6 +46,7 @@ type Routes = OpenApiRouter<Arc<App>>;
 fn routes(admission: impl FnOnce(Routes) -> Routes) -> (Router<Arc<App>>, OpenApi) {
     let work = OpenApiRouter::new()
         .merge(record::router())
+        .merge(governance::router())
         .routes(routes!(page::home));
     let (router, mut document) = admission(work)
         .routes(routes!(page::docs))
@@ -78,6 +79,10 @@ fn describe(document: &mut OpenApi) {
     };
     document.tags = Some(vec![
         tag("records", "Business facts: record, read, prove, erase."),
+        tag(
+            "governance",
+            "What the organizations decide together, and what it would lead to.",
+        ),
         tag("operation", "For operators and people."),
     ]);
     let bearer = HttpBuilder::new()

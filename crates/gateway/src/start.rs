@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, thread::JoinHandle};
 
 use alloy_primitives::B256;
 use alloy_signer_local::PrivateKeySigner;
+use client::rpc::Nodes;
 use contracts::organization_of;
 use db::{Binding, Db, Options, Writer};
 use operations::{
@@ -22,6 +23,7 @@ use crate::{
     admit::Admission,
     app::App,
     auth::Keys,
+    governance,
     metrics::Metrics,
     page,
     router::{openapi, router},
@@ -81,6 +83,7 @@ impl Gateway {
         let account = signer.address();
         let mut shell = shell::Config::new(network, config.nodes.clone(), signer);
         shell.stall = config.limits.stall();
+        let nodes = Nodes::new(&config.nodes, governance::NODE_TIMEOUT)?;
         let document = openapi();
         let app = Arc::new(App {
             admission: Admission::new(&config.limits),
@@ -92,6 +95,7 @@ impl Gateway {
             receipts: Receipts::new(config.network.identity),
             address,
             network: config.network,
+            nodes,
             account,
             organization: organization_of(account),
             stopping: watch::Sender::new(false),

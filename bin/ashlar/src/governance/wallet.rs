@@ -1,6 +1,5 @@
 //! Who decides: an account that administers an organization.
 
-use super::{Network, told};
 use crate::{cli::SignerArgs, files::read_secret, network::dev_accounts};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -9,6 +8,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use anyhow::{Context as _, Result, ensure};
+use client::{governance::GovernanceError, rpc::Nodes};
 use contracts::SystemContract;
 use serde::Deserialize;
 use serde_json::json;
@@ -63,8 +63,7 @@ impl Wallet {
     ///
     /// # Errors
     /// Why it refused.
-    pub(super) async fn send<C: SolCall>(&self, network: &Network, call: &C) -> Result<Vec<Log>> {
-        let nodes = &network.0;
+    pub(super) async fn send<C: SolCall>(&self, nodes: &Nodes, call: &C) -> Result<Vec<Log>> {
         let (from, to) = (self.0.address(), SystemContract::Governance.address());
         let input = Bytes::from(call.abi_encode());
         let request = json!({ "from": from, "to": to, "data": input });
@@ -72,7 +71,7 @@ impl Wallet {
         let gas: U64 = nodes
             .call("eth_estimateGas", [request])
             .await
-            .map_err(told)?;
+            .map_err(GovernanceError::from)?;
         let chain_id: U64 = nodes.call("eth_chainId", [(); 0]).await?;
         let nonce: U64 = nodes
             .call("eth_getTransactionCount", (from, "pending"))

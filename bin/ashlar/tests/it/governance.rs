@@ -1,6 +1,8 @@
 use crate::network::{Network, ashlar};
+use client::gateway::Gateway;
 use serde_json::Value;
 use std::process::Output;
+use tokio::runtime::Runtime;
 
 /// The id of the only organization of a network with one validator: the address of the first development account.
 const FIRST: &str = "0x000000000000000000000000f39fd6e51aad88f6f4ce6ab8827279cfffb92266";
@@ -76,6 +78,8 @@ fn a_proposal_is_made_shown_and_accepted() {
         "{listed}"
     );
 
+    the_gateway_says_the_same(&network, &shown);
+
     for (args, said) in [
         (["approve", "1"], "error: refused: proposal 1 is waiting"),
         (["execute", "1"], "error: refused: proposal 1 is waiting"),
@@ -103,6 +107,21 @@ fn a_proposal_is_made_shown_and_accepted() {
         other.starts_with("error: refused: NotVoter { account: 0x9965"),
         "{other}"
     );
+}
+
+fn the_gateway_says_the_same(network: &Network, shown: &Value) {
+    let url = network.status["gateway"]["url"].as_str().unwrap();
+    let api_key = network.status["api_key"].as_str().unwrap();
+    let gateway = Gateway::new(url, api_key).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let found = runtime.block_on(gateway.proposal(1)).unwrap();
+    assert_eq!(serde_json::to_value(&found).unwrap(), *shown);
+    let page = runtime.block_on(gateway.proposals(None)).unwrap();
+    assert_eq!((page.proposals, page.next_before), (vec![found], None));
+    let page = runtime.block_on(gateway.proposals(Some(1))).unwrap();
+    assert!(page.proposals.is_empty());
+    let unknown = runtime.block_on(gateway.proposal(2)).unwrap_err();
+    assert_eq!(unknown.code(), Some("proposal_not_found"));
 }
 
 #[test]

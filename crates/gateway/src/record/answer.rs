@@ -4,34 +4,25 @@ use std::sync::Arc;
 
 use alloy_primitives::B256;
 use axum::{
-    Json,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use client::record::{Record, RecordAccepted, RecordFailure, RecordFinality, RecordStatus};
 use db::{RecordRow, State};
 use proof::Failure;
-use serde::Serialize;
 
 use super::content;
 use crate::{
+    answer::{HEIGHT, json},
     app::{App, rfc3339},
     problem::{Code, Refusal},
 };
-
-/// The chain height an answer was made at.
-const HEIGHT: HeaderName = HeaderName::from_static("ashlar-height");
 
 /// The id of the record an answer is about.
 const RECORD_ID: HeaderName = HeaderName::from_static("ashlar-record-id");
 
 /// The receipt in its compact form.
 const CBOR: &str = "application/cbor";
-
-/// A JSON answer made at a height.
-pub(super) fn json(status: StatusCode, height: u64, body: &impl Serialize) -> Response {
-    (status, [(HEIGHT, HeaderValue::from(height))], Json(body)).into_response()
-}
 
 /// The height at which something about `row` is said: never below the one it became final at.
 pub(super) fn height(app: &App, row: Option<&RecordRow>) -> u64 {

@@ -46,7 +46,7 @@ pub(super) async fn erase_content(
         erased.ok_or_else(|| Refusal::new(Code::Internal, "The record is gone.").of_record(id))?;
     app.metrics.erased.inc();
     let height = answer::height(&app, Some(&row));
-    Ok(answer::json(
+    Ok(crate::answer::json(
         StatusCode::OK,
         height,
         &RecordErased {

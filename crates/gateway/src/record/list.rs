@@ -80,7 +80,7 @@ pub(super) async fn list_records(
         next_cursor: page.next.map(encode),
         height,
     };
-    Ok(answer::json(StatusCode::OK, height, &page))
+    Ok(crate::answer::json(StatusCode::OK, height, &page))
 }
 
 fn encode(before: u64) -> String {

@@ -100,7 +100,7 @@ pub(super) async fn read_record(
             .of_record(row.id)
         })?;
     }
-    Ok(answer::json(StatusCode::OK, height, &record))
+    Ok(crate::answer::json(StatusCode::OK, height, &record))
 }
 
 /// Adds the content. The data goes out as it was committed to, digit by digit.

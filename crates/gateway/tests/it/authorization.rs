@@ -20,6 +20,8 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("get", "/metrics", Access::Public),
     ("get", "/openapi.json", Access::Public),
     ("get", "/readyz", Access::Public),
+    ("get", "/v1/governance/proposals", Access::Tenant),
+    ("get", "/v1/governance/proposals/{number}", Access::Tenant),
     ("get", "/v1/records", Access::Tenant),
     ("post", "/v1/records", Access::Tenant),
     ("get", "/v1/records/{id}", Access::Tenant),

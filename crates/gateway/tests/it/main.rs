@@ -12,6 +12,7 @@ mod node;
 
 mod authorization;
 mod bad_input;
+mod governance;
 mod hostile;
 mod operation;
 mod record;

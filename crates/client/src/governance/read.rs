@@ -1,0 +1,265 @@
+//! Reading what was proposed, from one of several nodes. They are believed.
+
+use super::{Outlook, Proposal, Vote};
+use crate::rpc::{Nodes, RpcError};
+use alloy_primitives::{B256, Bytes, U64, U256};
+use alloy_sol_types::{SolCall, SolError as _, SolEvent as _};
+use contracts::{
+    SystemContract,
+    abi::{IGovernance, IMembers, IParameters},
+    governance::{Action, refusal, state as state_name},
+};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Why something about governance is not known, or not done.
+#[derive(Debug, thiserror::Error)]
+pub enum GovernanceError {
+    /// No node answered.
+    #[error(transparent)]
+    Rpc(RpcError),
+    /// A contract refused, in its words.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// There is no proposal with this number.
+    #[error("there is no proposal {0}")]
+    NoProposal(u64),
+    /// The network has no such contract, or another one than ours.
+    #[error("{0:?} did not answer as it should: this network has no governing contracts")]
+    NotGoverned(SystemContract),
+}
+
+impl From<RpcError> for GovernanceError {
+    fn from(error: RpcError) -> Self {
+        match error {
+            RpcError::Refused {
+                revert: Some(revert),
+                ..
+            } => Self::Refused(said(&revert)),
+            other => Self::Rpc(other),
+        }
+    }
+}
+
+fn said(revert: &Bytes) -> String {
+    refusal(revert).unwrap_or_else(|| format!("reverted with {revert}"))
+}
+
+/// The governing contracts of a network.
+#[derive(Clone, Copy, Debug)]
+pub struct Governance<'a>(pub &'a Nodes);
+
+/// States in which a proposal's actions may still be done.
+const AHEAD: [&str; 3] = ["voting", "waiting", "executable"];
+/// Values of `IBallots.Choice`.
+const APPROVED: u8 = 1;
+const REJECTED: u8 = 2;
+
+#[derive(Deserialize)]
+struct Logged {
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
+impl Governance<'_> {
+    /// How many proposals were ever made.
+    ///
+    /// # Errors
+    /// [`GovernanceError`].
+    pub async fn count(&self) -> Result<u64, GovernanceError> {
+        let count = self
+            .ask(SystemContract::Governance, &IGovernance::proposalsCall {})
+            .await?;
+        Ok(count.saturating_to())
+    }
+
+    /// A proposal, and what it would lead to.
+    ///
+    /// # Errors
+    /// [`GovernanceError`].
+    pub async fn proposal(&self, number: u64) -> Result<Proposal, GovernanceError> {
+        let governance = SystemContract::Governance;
+        let proposal = U256::from(number);
+        let state = self
+            .ask(governance, &IGovernance::stateOfCall { proposal })
+            .await?;
+        let state = state_name(state);
+        if state == "none" {
+            return Err(GovernanceError::NoProposal(number));
+        }
+        let names = self.names().await?;
+        let found = self
+            .ask(governance, &IGovernance::proposalAtCall { proposal })
+            .await?;
+        let tally = self
+            .ask(governance, &IGovernance::tallyOfCall { proposal })
+            .await?;
+        let encoded = self
+            .ask(governance, &IGovernance::actionsOfCall { proposal })
+            .await?;
+        let (mut approved, mut rejected) = (Vec::new(), Vec::new());
+        for organization in names.keys().copied() {
+            let call = IGovernance::choiceOfCall {
+                proposal,
+                organization,
+            };
+            match self.ask(governance, &call).await? {
+                APPROVED => approved.push(name(&names, organization)),
+                REJECTED => rejected.push(name(&names, organization)),
+                _ => {}
+            }
+        }
+        let mut actions = Vec::with_capacity(encoded.len());
+        for action in &encoded {
+            actions.push(self.describe(&names, action).await?);
+        }
+        let now = self.ask(governance, &IGovernance::outlookCall {}).await?;
+        let (mut after, mut impossible) = (None, None);
+        if AHEAD.contains(&state) {
+            match self.outlook_after(encoded).await {
+                Ok(seen) => after = Some(outlook(seen, &names)),
+                Err(GovernanceError::Refused(reason)) => impossible = Some(reason),
+                Err(error) => return Err(error),
+            }
+        }
+        let executable_from: u64 = found.executableFrom.to();
+        Ok(Proposal {
+            number,
+            state: state.to_owned(),
+            proposer: name(&names, found.proposer),
+            description: self.description(proposal).await?,
+            actions,
+            vote: Vote {
+                electorate: tally.electorate,
+                required: tally.required,
+                approved,
+                rejected,
+                closes: tally.closes.to(),
+                executable_from: (executable_from > 0).then_some(executable_from),
+                timelock: found.timelock,
+                window: found.window,
+            },
+            now: outlook(now, &names),
+            after,
+            impossible,
+        })
+    }
+
+    /// Tries actions out, as if they were decided.
+    ///
+    /// # Errors
+    /// [`GovernanceError::Refused`] when they cannot be done now.
+    pub async fn try_out(&self, actions: &[Action]) -> Result<(), GovernanceError> {
+        let actions = actions.iter().map(Action::encode).collect();
+        self.outlook_after(actions).await.map(drop)
+    }
+
+    /// Calls a view of a system contract.
+    async fn ask<C: SolCall>(
+        &self,
+        contract: SystemContract,
+        call: &C,
+    ) -> Result<C::Return, GovernanceError> {
+        let data = self.call(contract, call).await?;
+        C::abi_decode_returns(&data).map_err(|_| GovernanceError::NotGoverned(contract))
+    }
+
+    async fn call<C: SolCall>(
+        &self,
+        contract: SystemContract,
+        call: &C,
+    ) -> Result<Bytes, RpcError> {
+        let data = Bytes::from(call.abi_encode());
+        let request = json!({ "to": contract.address(), "data": data });
+        self.0.call("eth_call", (request, "latest")).await
+    }
+
+    async fn outlook_after(
+        &self,
+        actions: Vec<IGovernance::Action>,
+    ) -> Result<IGovernance::Outlook, GovernanceError> {
+        let call = IGovernance::simulateCall { actions };
+        let contract = SystemContract::Governance;
+        match self.call(contract, &call).await {
+            Err(RpcError::Refused {
+                revert: Some(revert),
+                ..
+            }) => match IGovernance::Simulated::abi_decode(&revert) {
+                Ok(simulated) => Ok(simulated.outlook),
+                Err(_) => Err(GovernanceError::Refused(said(&revert))),
+            },
+            Err(error) => Err(error.into()),
+            // It always reverts.
+            Ok(_) => Err(GovernanceError::NotGoverned(contract)),
+        }
+    }
+
+    /// The names of all organizations.
+    async fn names(&self) -> Result<BTreeMap<B256, String>, GovernanceError> {
+        let all = IMembers::organizationsCall {};
+        let mut names = BTreeMap::new();
+        for organization in self.ask(SystemContract::Members, &all).await? {
+            let call = IMembers::organizationAtCall { organization };
+            let found = self.ask(SystemContract::Members, &call).await?;
+            names.insert(organization, found.name);
+        }
+        Ok(names)
+    }
+
+    /// An action in words, with the names of organizations; of a parameter also its value now.
+    async fn describe(
+        &self,
+        names: &BTreeMap<B256, String>,
+        action: &IGovernance::Action,
+    ) -> Result<String, GovernanceError> {
+        let action = match Action::decode(action) {
+            Ok(action) => action,
+            Err(unknown) => return Ok(unknown.to_string()),
+        };
+        let Action::SetParameter { parameter, .. } = &action else {
+            let named = names.iter().fold(action.to_string(), |text, (id, name)| {
+                text.replace(&id.to_string(), &format!("{name} ({id})"))
+            });
+            return Ok(named);
+        };
+        let call = IParameters::valueOfCall {
+            parameter: *parameter as u8,
+        };
+        let now = self.ask(SystemContract::Parameters, &call).await?;
+        Ok(format!("{action} (now {now})"))
+    }
+
+    /// What its proposer said, from the log of its making.
+    async fn description(&self, proposal: U256) -> Result<String, GovernanceError> {
+        let filter = json!({
+            "fromBlock": U64::ZERO,
+            "address": SystemContract::Governance.address(),
+            "topics": [IGovernance::Proposed::SIGNATURE_HASH, B256::from(proposal)],
+        });
+        let logs: Vec<Logged> = self.0.call("eth_getLogs", [filter]).await?;
+        let made = logs
+            .into_iter()
+            .find_map(|log| IGovernance::Proposed::decode_raw_log(log.topics, &log.data).ok());
+        Ok(made.map(|made| made.description).unwrap_or_default())
+    }
+}
+
+fn name(names: &BTreeMap<B256, String>, organization: B256) -> String {
+    let known = names.get(&organization).cloned();
+    known.unwrap_or_else(|| organization.to_string())
+}
+
+fn outlook(seen: IGovernance::Outlook, names: &BTreeMap<B256, String>) -> Outlook {
+    let validators: u64 = seen.validators.saturating_to();
+    let faults: u64 = seen.faults.saturating_to();
+    Outlook {
+        organizations: seen.organizations.saturating_to(),
+        ordinary: seen.ordinary.saturating_to(),
+        critical: seen.critical.saturating_to(),
+        validators,
+        quorum: validators.saturating_sub(faults),
+        faults,
+        can_halt: seen.halting.into_iter().map(|id| name(names, id)).collect(),
+    }
+}
