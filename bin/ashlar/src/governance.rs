@@ -11,7 +11,10 @@ use client::{
     governance::{Governance, GovernanceError, Proposal},
     rpc::Nodes,
 };
-use contracts::{abi::IGovernance, governance::Action};
+use contracts::{
+    abi::IGovernance,
+    governance::{Action, Choice},
+};
 use shown::{Shown, line};
 use std::time::Duration;
 use wallet::Wallet;
@@ -38,10 +41,10 @@ pub fn govern(args: &GovArgs) -> Result<()> {
                 action,
             } => propose(&nodes, signer, why, &action.clone().into()).await,
             GovCommand::Approve { proposal, signer } => {
-                vote(&nodes, signer, *proposal, APPROVE).await
+                vote(&nodes, signer, *proposal, Choice::Approve).await
             }
             GovCommand::Reject { proposal, signer } => {
-                vote(&nodes, signer, *proposal, REJECT).await
+                vote(&nodes, signer, *proposal, Choice::Reject).await
             }
             GovCommand::Cancel { proposal, signer } => {
                 let call = IGovernance::cancelCall {
@@ -59,14 +62,10 @@ pub fn govern(args: &GovArgs) -> Result<()> {
     })
 }
 
-/// Values of `IBallots.Choice`.
-const APPROVE: u8 = 1;
-const REJECT: u8 = 2;
-
-async fn vote(nodes: &Nodes, signer: &SignerArgs, proposal: u64, choice: u8) -> Result<()> {
+async fn vote(nodes: &Nodes, signer: &SignerArgs, proposal: u64, choice: Choice) -> Result<()> {
     let call = IGovernance::voteCall {
         proposal: U256::from(proposal),
-        choice,
+        choice: choice as u8,
     };
     decide(nodes, signer, proposal, &call).await
 }

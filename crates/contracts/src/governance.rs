@@ -354,6 +354,16 @@ impl fmt::Display for Action {
     }
 }
 
+/// What an organization may say, as `IBallots.Choice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Choice {
+    /// Yes.
+    Approve = 1,
+    /// No.
+    Reject,
+}
+
 /// The name of an `IGovernance.State`, in lower case.
 pub fn state(state: u8) -> &'static str {
     const NAMES: [&str; 8] = [

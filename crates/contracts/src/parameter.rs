@@ -1,6 +1,6 @@
 //! The parameters that nodes obey: `Parameters` keeps each in the slot of its number.
 
-use crate::system::SystemContract;
+use crate::{governance::Parameter, system::SystemContract};
 use alloc::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 use core::ops::RangeInclusive;
@@ -24,10 +24,10 @@ pub struct Parameters {
 
 /// A value that governance could not set either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the parameter {name} is {value}; it must be between {least} and {greatest}")]
+#[error("the parameter {parameter} is {value}; it must be between {least} and {greatest}")]
 pub struct OutOfBounds {
-    /// Its name in `IParameters`.
-    pub name: &'static str,
+    /// Which one.
+    pub parameter: Parameter,
     /// What it was to be.
     pub value: u64,
     /// The least it may be.
@@ -36,14 +36,14 @@ pub struct OutOfBounds {
     pub greatest: u64,
 }
 
-/// Name and bounds of each, in the order of their numbers.
-const BOUNDS: [(&str, RangeInclusive<u64>); 6] = [
-    ("BlockGas", 30_000_000..=Parameters::GAS_MAX),
-    ("AccountGas", 16_777_216..=Parameters::GAS_MAX),
-    ("OrganizationGas", 16_777_216..=Parameters::GAS_MAX),
-    ("IdleInterval", 100..=1_000),
-    ("BlockGap", 1..=100),
-    ("SettleInterval", 1..=100),
+/// Bounds of each, in the order of their numbers.
+const BOUNDS: [(Parameter, RangeInclusive<u64>); 6] = [
+    (Parameter::BlockGas, 30_000_000..=Parameters::GAS_MAX),
+    (Parameter::AccountGas, 16_777_216..=Parameters::GAS_MAX),
+    (Parameter::OrganizationGas, 16_777_216..=Parameters::GAS_MAX),
+    (Parameter::IdleInterval, 100..=1_000),
+    (Parameter::BlockGap, 1..=100),
+    (Parameter::SettleInterval, 1..=100),
 ];
 
 impl Parameters {
@@ -97,10 +97,10 @@ impl Parameters {
     /// # Errors
     /// The first that no decision of the network could have set.
     pub fn storage(&self) -> Result<BTreeMap<U256, U256>, OutOfBounds> {
-        for ((name, bounds), value) in BOUNDS.into_iter().zip(self.values()) {
+        for ((parameter, bounds), value) in BOUNDS.into_iter().zip(self.values()) {
             if !bounds.contains(&value) {
                 return Err(OutOfBounds {
-                    name,
+                    parameter,
                     value,
                     least: *bounds.start(),
                     greatest: *bounds.end(),

@@ -20,6 +20,7 @@ use crate::{
     app::App,
     auth::Tenant,
     problem::{Code, Refusal},
+    query,
 };
 
 /// How long a node may take for one of the questions about a proposal.
@@ -67,13 +68,8 @@ async fn list_proposals(
     _: Tenant,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(query) =
-        query.map_err(|error| Refusal::new(Code::ParameterInvalid, error.body_text()))?;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let detail = format!("`limit` is {limit}, not within 1 and {LIMIT_MAX}.");
-        return Err(Refusal::new(Code::ParameterInvalid, detail));
-    }
+    let query = query::parameters(query)?;
+    let limit = query::limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let governance = Governance(&app.nodes);
     let last = governance.count().await.map_err(refusal)?;
     let last = query

@@ -29,6 +29,7 @@ mod health;
 mod metrics;
 mod page;
 mod problem;
+mod query;
 mod record;
 mod router;
 mod serve;

@@ -19,7 +19,7 @@ pub(super) fn line(proposal: &Proposal) -> String {
         proposal.vote.approved.len(),
         proposal.vote.required,
         proposal.vote.rejected.len(),
-        proposal.actions.join("; "),
+        plain(&proposal.actions.join("; ")),
     )
 }
 
@@ -29,19 +29,21 @@ impl fmt::Display for Shown<'_> {
         writeln!(
             f,
             "proposal {} of {}: {}",
-            proposal.number, proposal.proposer, proposal.state
+            proposal.number,
+            plain(&proposal.proposer),
+            proposal.state
         )?;
         if !proposal.description.is_empty() {
             writeln!(f, "  {:?}", proposal.description)?;
         }
         writeln!(f, "\nit would")?;
         for action in &proposal.actions {
-            writeln!(f, "  {action}")?;
+            writeln!(f, "  {}", plain(action))?;
         }
         let vote = &proposal.vote;
         let by = |names: &[String]| match names {
             [] => "nobody".to_owned(),
-            names => names.join(", "),
+            names => plain(&names.join(", ")),
         };
         writeln!(f, "\nvote")?;
         writeln!(
@@ -105,6 +107,15 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// Text that others chose, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    let escape = |letter: char| match letter {
+        '"' | '\'' => letter.to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
 /// A Unix time in UTC.
 fn time(second: u64) -> impl fmt::Display {
     format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(second))
@@ -112,4 +123,18 @@ fn time(second: u64) -> impl fmt::Display {
 
 fn span(seconds: u32) -> impl fmt::Display {
     format_duration(Duration::from_secs(seconds.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_others_wrote_commands_no_terminal() {
+        assert_eq!(plain("add \"Müller & Söhne\""), "add \"Müller & Söhne\"");
+        assert_eq!(
+            plain("a\u{1b}[2Jb\nc\u{202e}d"),
+            "a\\u{1b}[2Jb\\nc\\u{202e}d"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use alloy_sol_types::{SolCall, SolError as _, SolEvent as _};
 use contracts::{
     SystemContract,
     abi::{IGovernance, IMembers, IParameters},
-    governance::{Action, refusal, state as state_name},
+    governance::{Action, Choice, refusal, state as state_name},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -52,9 +52,8 @@ pub struct Governance<'a>(pub &'a Nodes);
 
 /// States in which a proposal's actions may still be done.
 const AHEAD: [&str; 3] = ["voting", "waiting", "executable"];
-/// Values of `IBallots.Choice`.
-const APPROVED: u8 = 1;
-const REJECTED: u8 = 2;
+const APPROVED: u8 = Choice::Approve as u8;
+const REJECTED: u8 = Choice::Reject as u8;
 
 #[derive(Deserialize)]
 struct Logged {
@@ -128,7 +127,7 @@ impl Governance<'_> {
             number,
             state: state.to_owned(),
             proposer: name(&names, found.proposer),
-            description: self.description(proposal).await?,
+            description: self.description(proposal, tally.snapshot.to()).await?,
             actions,
             vote: Vote {
                 electorate: tally.electorate,
@@ -230,10 +229,12 @@ impl Governance<'_> {
         Ok(format!("{action} (now {now})"))
     }
 
-    /// What its proposer said, from the log of its making.
-    async fn description(&self, proposal: U256) -> Result<String, GovernanceError> {
+    /// What its proposer said, from the log of its making: in the block after the one whose end decides who has a vote.
+    async fn description(&self, proposal: U256, snapshot: u64) -> Result<String, GovernanceError> {
+        let made = U64::from(snapshot.saturating_add(1));
         let filter = json!({
-            "fromBlock": U64::ZERO,
+            "fromBlock": made,
+            "toBlock": made,
             "address": SystemContract::Governance.address(),
             "topics": [IGovernance::Proposed::SIGNATURE_HASH, B256::from(proposal)],
         });

@@ -5,6 +5,7 @@ use alloy_primitives::{Address, U256};
 use alloy_sol_types::{SolCall, sol};
 use contracts::{
     SystemContract,
+    governance::Parameter,
     parameter::{OutOfBounds, Parameters},
 };
 use revm::Database as _;
@@ -69,7 +70,7 @@ fn bounds_are_those_of_the_contract() {
                 value: value.to(),
                 least: bounds.least.to(),
                 greatest: bounds.greatest.to(),
-                ..storage(value).unwrap_err()
+                parameter: Parameter::ALL[at],
             };
             assert_eq!(storage(value), Err(refused), "parameter {at}");
         }

@@ -16,6 +16,7 @@ use crate::{
     app::App,
     auth::Tenant,
     problem::{Code, Refusal},
+    query,
 };
 
 const LIMIT_DEFAULT: u16 = 50;
@@ -56,13 +57,8 @@ pub(super) async fn list_records(
     tenant: Tenant,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(query) =
-        query.map_err(|error| Refusal::new(Code::ParameterInvalid, error.body_text()))?;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let detail = format!("`limit` is {limit}, not within 1 and {LIMIT_MAX}.");
-        return Err(Refusal::new(Code::ParameterInvalid, detail));
-    }
+    let query = query::parameters(query)?;
+    let limit = query::limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let before = query.cursor.as_deref().map(decode).transpose()?;
     let page = app
         .read(move |view| view.records(Some(&tenant.0), before, limit))
