@@ -39,6 +39,19 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     Ok(())
 }
 
+/// Overwrites a secret and removes its file, durably.
+pub fn erase(path: &Path) -> Result<()> {
+    let erased = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+        file.write_all(&vec![0; length])?;
+        file.sync_all()?;
+        fs::remove_file(path)?;
+        File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
+    };
+    erased().with_context(|| format!("cannot erase {}: remove it yourself", path.display()))
+}
+
 /// Reads a secret, refusing a file that others could have read.
 pub fn read_secret(path: &Path) -> Result<String> {
     let file = path.display();

@@ -21,7 +21,7 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
-use commonware_utils::{N3f1, NZU16, NZUsize, TryCollect as _, ordered::Set};
+use commonware_utils::{N3f1, NZU16, NZU64, NZUsize, TryCollect as _, ordered::Set};
 use contracts::{
     member::{Charter, Founder, Permissions, Policy, Role},
     parameter::Parameters,
@@ -31,6 +31,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -43,6 +44,10 @@ const DEV_MNEMONIC: &str = "test test test test test test test test test test te
 /// Accounts funded from it.
 const DEV_ACCOUNTS: u32 = 10;
 
+/// Blocks in an epoch: ten minutes of an idle chain, half a minute of a busy one.
+const EPOCH_BLOCKS: NonZeroU64 = NZU64!(600);
+/// Other nodes that a node of a new network speaks with at once, at most.
+const MAX_PEERS: usize = 24;
 /// Validators that each organization of a development network may have.
 const DEV_VALIDATOR_LIMIT: u16 = 16;
 
@@ -234,7 +239,7 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
             chain_spec: "../../genesis.json".into(),
             data_dir: "data".into(),
             network_key: "network.key".into(),
-            share: "share.key".into(),
+            share: Some("share.key".into()),
             worker_threads: 2,
             crypto_threads: 2,
             page_cache_mib: 128,
@@ -244,6 +249,8 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
             },
             p2p: P2pConfig {
                 listen: ports.p2p(index),
+                advertise: None,
+                max_peers: usize::from(validators).max(MAX_PEERS),
                 peers: peers.clone(),
             },
         };
@@ -285,6 +292,7 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         fees: Fees::Free,
         limits,
         pacing,
+        epoch_blocks: EPOCH_BLOCKS,
         committee: committee.encode(),
         accounts: genesis_accounts(validators, &parameters(&limits, &pacing))?,
     })

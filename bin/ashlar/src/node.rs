@@ -7,12 +7,13 @@ use crate::{
     shutdown::{self, Shutdown},
 };
 use alloy_primitives::{hex, keccak256};
-use anyhow::{Context as _, Result, anyhow, bail};
-use chain::StartError;
+use anyhow::{Context as _, Result, anyhow};
+use chain::{Dialer, Peers, SecretsKey, StartError};
+use commonware_codec::Encode as _;
 use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519};
 use commonware_p2p::{
-    Address, AddressableManager as _,
-    authenticated::lookup::{self, Network},
+    self as p2p, Ingress, TrackedPeers,
+    authenticated::discovery::{self, Network},
 };
 use commonware_parallel::Rayon;
 use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
@@ -20,7 +21,7 @@ use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZUsize, TryCollect as _, ordered::Map};
+use commonware_utils::{NZUsize, ordered::Set};
 use serde::{Deserialize, Serialize};
 use state::GenesisError;
 use std::{
@@ -34,6 +35,7 @@ use std::{
     time::Duration,
 };
 use types::{ChainSpec, PublicKey};
+use zeroize::Zeroizing;
 
 /// How long a stopping node may take to finish what it is doing.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,8 +50,11 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// Our ed25519 network key, hex, mode 0600. It names us to the other validators.
     pub network_key: PathBuf,
-    /// Our share of the network's BLS key, hex, mode 0600. Two nodes with one share can fork the chain's votes: never copy it.
-    pub share: PathBuf,
+    /// Our share of the network's BLS key at block 0, hex, mode 0600, if the network's maker dealt one. The first start takes it
+    /// over, sealed, into the data directory and erases this file. Two nodes with one share can fork the chain's votes: never
+    /// copy it.
+    #[serde(default)]
+    pub share: Option<PathBuf>,
     /// Threads for network, disk and consensus.
     #[serde(default = "default_threads")]
     pub worker_threads: usize,
@@ -77,17 +82,25 @@ pub struct RpcConfig {
     pub listen: SocketAddr,
 }
 
-/// Where the other validators are.
+/// Where the other nodes are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct P2pConfig {
-    /// Our address for the other validators. Connections are authenticated and encrypted.
+    /// Where we listen for the other nodes. Connections are authenticated and encrypted.
     pub listen: SocketAddr,
-    /// All validators, ourselves included.
+    /// Where the other nodes reach us, if that is not where we listen. They pass it on among themselves, signed by us, so it may
+    /// change whenever this node starts again.
+    #[serde(default)]
+    pub advertise: Option<SocketAddr>,
+    /// Other nodes that this one speaks with at once, at most: all validators, and observers as far as there is room. Each takes
+    /// 1.6 MB of memory.
+    #[serde(default = "default_peers")]
+    pub max_peers: usize,
+    /// Nodes to begin with: their keys, and where they were when this was written. The others are found through them.
     pub peers: Vec<PeerConfig>,
 }
 
-/// A validator's network key and address.
+/// A node's network key and address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerConfig {
@@ -99,6 +112,10 @@ pub struct PeerConfig {
 
 const fn default_threads() -> usize {
     2
+}
+
+const fn default_peers() -> usize {
+    24
 }
 
 const fn default_page_cache() -> usize {
@@ -116,9 +133,11 @@ impl NodeConfig {
             &mut config.chain_spec,
             &mut config.data_dir,
             &mut config.network_key,
-            &mut config.share,
         ] {
             *path_field = beside(path, path_field);
+        }
+        if let Some(share) = &mut config.share {
+            *share = beside(path, share);
         }
         Ok(config)
     }
@@ -143,16 +162,10 @@ pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
     let _lock = DirectoryLock::take(&config.data_dir)?;
     let spec = Arc::new(read_spec(&config.chain_spec)?);
     let key: ed25519::PrivateKey = read_key(&config.network_key)?;
-    let share: chain::Share = read_key(&config.share)?;
-    let me = key.public_key();
-    let committee = spec.committee()?;
-    if committee.validators().position(&me).is_none() {
-        bail!(
-            "the network key {} is not a validator of {}: use the key this network was made with",
-            config.network_key.display(),
-            config.chain_spec.display(),
-        );
-    }
+    let share: Option<chain::Share> = match &config.share {
+        Some(path) if path.exists() => Some(read_key(path)?),
+        _ => None,
+    };
     free(config.p2p.listen, "p2p.listen")?;
     free(config.rpc.listen, "rpc.listen")?;
     let runner = runtime::Runner::new(
@@ -198,24 +211,22 @@ async fn serve(
     config: &NodeConfig,
     spec: Arc<ChainSpec>,
     key: ed25519::PrivateKey,
-    share: chain::Share,
+    share: Option<chain::Share>,
     shutdown: Shutdown,
 ) -> Result<()> {
-    let me = key.public_key();
-    let peers: Map<PublicKey, Address> = config
+    let bootstrappers: Vec<(PublicKey, Ingress)> = config
         .p2p
         .peers
         .iter()
-        .map(|peer| Ok((parse_key(&peer.public_key)?, Address::from(peer.address))))
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .try_collect()
-        .map_err(|_| anyhow!("p2p.peers names a public key twice"))?;
-    let validators = u32::try_from(peers.len())?;
-    let mut p2p = lookup::Config::local(
+        .map(|peer| Ok((parse_key(&peer.public_key)?, Ingress::from(peer.address))))
+        .collect::<Result<_>>()?;
+    let others = NonZeroUsize::new(config.p2p.max_peers).context("p2p.max_peers is 0")?;
+    let known = Set::from_iter_dedup(bootstrappers.iter().map(|(key, _)| key.clone()));
+    let me = key.public_key();
+    let mut p2p = discovery::Config::local(
         Cups::<_, ChaCha20Poly1305>::new(
             Sake {
-                signer: key,
+                signer: key.clone(),
                 synchrony_bound: Duration::from_secs(5),
                 max_handshake_age: Duration::from_secs(10),
                 version: sake::Version::V1,
@@ -224,15 +235,19 @@ async fn serve(
         ),
         &p2p_namespace(&spec)?,
         config.p2p.listen,
-        NonZeroUsize::new(peers.len()).context("p2p.peers is empty")?,
-        chain::message_bytes_max(validators),
+        config.p2p.advertise.unwrap_or(config.p2p.listen),
+        bootstrappers,
+        // With ourselves.
+        others.saturating_add(1),
+        chain::message_bytes_max(),
         NZUsize!(1024),
     );
     // A validator that comes back after a crash should be heard within a view, not after it.
     p2p.peer_connection_cooldown = Duration::from_millis(250);
     p2p.dial_frequency = Duration::from_millis(200);
-    let (mut network, mut oracle) = Network::new(context.child("network"), p2p);
-    oracle.track(0, peers);
+    // Who of the last epochs is still spoken with is in each set.
+    p2p.tracked_peer_sets = NZUsize!(1);
+    let (mut network, oracle) = Network::new(context.child("network"), p2p);
     let mut quotas = chain::quotas().into_iter().zip(0_u64..);
     let channels = std::array::from_fn(|_| {
         let (quota, channel) = quotas.next().unwrap_or((chain::quotas()[0], u64::MAX));
@@ -246,7 +261,8 @@ async fn serve(
         chain::Config {
             spec,
             partition_prefix: "ashlar".to_owned(),
-            public_key: me,
+            secrets_key: secrets_key(&key),
+            signer: key,
             share,
             strategy: Rayon::new(threads)?,
             page_cache_bytes: config.page_cache_mib << 20,
@@ -255,16 +271,24 @@ async fn serve(
             give_way,
         },
         oracle.clone(),
-        oracle,
+        Peers::new(Dialing(oracle), me, known, others),
         channels,
     ))
     .await
     .map_err(|error| match error {
         StartError::Storage(_)
+        | StartError::Metadata(_)
         | StartError::HistoryLost { .. }
         | StartError::Genesis(GenesisError::Storage(_)) => storage_failed(&config.data_dir, error),
         other => anyhow!("cannot start on {}: {other}", config.data_dir.display()),
     })?;
+    if let Some(share) = &config.share
+        && share.exists()
+    {
+        // It is sealed in the data directory now, or of an epoch that is over: there it could only do harm.
+        files::erase(share)?;
+        tracing::info!(file = %share.display(), "the share is taken over, and its file erased");
+    }
 
     let dev_keys = if node.spec().dev {
         dev_accounts()?
@@ -295,6 +319,23 @@ fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(10) {
         tracing::debug!(%error, "what takes long runs at the usual priority");
+    }
+}
+
+/// What secrets are sealed under in the data directory: it follows from the network key, which is not there. Whoever has a copy
+/// of the data directory alone has no share.
+fn secrets_key(key: &ed25519::PrivateKey) -> SecretsKey {
+    let secret = Zeroizing::new(key.encode().to_vec());
+    let input = Zeroizing::new([b"ashlar/secrets/1".as_slice(), &secret].concat());
+    SecretsKey::new(keccak256(&*input).0)
+}
+
+/// The network between nodes, told whom to let in.
+struct Dialing(discovery::Oracle<PublicKey>);
+
+impl Dialer for Dialing {
+    fn track(&mut self, number: u64, peers: TrackedPeers<PublicKey>) {
+        let _ = p2p::Manager::track(&mut self.0, number, peers);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The application consensus agrees on: propose, process, finalize.
 
 use crate::{
-    alias::{Runtime, Scheme},
+    alias::{CeremonyInput, Runtime, Scheme},
+    epoch::{Electorate, Peers, Roster},
     execution::{Executed, execute},
     feed::Feed,
     history::{self, archive},
@@ -16,6 +17,7 @@ use commonware_cryptography::Digestible as _;
 use commonware_glue::stateful::{self, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_parallel::Strategy;
 use commonware_storage::qmdb::sync::Target;
+use contracts::SystemContract;
 use evm::{CodeCache, Executor, Policy};
 use futures::StreamExt as _;
 use state::{Batch, BatchSet, Commitment, MerkleizedBatch, StateError, StateRead as _};
@@ -26,7 +28,8 @@ use std::{
 };
 use tracing::{debug, warn};
 use types::{
-    Block, ChainSpec, Context, Digest, StateKey, StateValue, Transaction, TransactionReceipt,
+    Block, Ceremony, ChainSpec, Context, Digest, StateKey, StateValue, Transaction,
+    TransactionReceipt,
 };
 
 /// How often a leader asks for transactions of others when some have reached their quota.
@@ -40,6 +43,9 @@ pub struct Effect {
     /// What its changes replaced, on nodes that keep an archive.
     before: archive::Before,
 }
+
+/// What reads the applied state.
+type Readers<E> = <BatchSet<E> as DatabaseSet<E>>::Readers;
 
 /// Effects of blocks that may become final, by height and digest.
 type Effects = Arc<Mutex<BTreeMap<(u64, Digest), Effect>>>;
@@ -55,6 +61,8 @@ pub struct Application<S> {
     mempool: mempool::Mailbox,
     history: history::Mailbox,
     archive: Option<archive::Mailbox>,
+    electorate: Electorate,
+    peers: Peers,
     feed: Feed,
     effects: Effects,
 }
@@ -77,6 +85,10 @@ pub struct Parts<S> {
     pub history: history::Mailbox,
     /// Where replaced state goes, on nodes that keep it.
     pub archive: Option<archive::Mailbox>,
+    /// Where it is kept who validates in the epochs to come.
+    pub electorate: Electorate,
+    /// Who is let in.
+    pub peers: Peers,
     /// Who hears of final blocks.
     pub feed: Feed,
 }
@@ -93,6 +105,8 @@ impl<S: Strategy> Application<S> {
             mempool,
             history,
             archive,
+            electorate,
+            peers,
             feed,
         } = parts;
         let effects = Effects::default();
@@ -105,6 +119,8 @@ impl<S: Strategy> Application<S> {
             mempool,
             history,
             archive,
+            electorate,
+            peers,
             feed,
             effects,
         }
@@ -173,6 +189,7 @@ impl<S: Strategy> Application<S> {
         context: Context,
         mut ancestry: impl Ancestry<Block>,
         batch: Batch<E>,
+        ceremony: Option<Ceremony>,
     ) -> Result<Option<(Block, MerkleizedBatch<E>)>, StateError> {
         let Some(parent) = ancestry.next().await else {
             return Ok(None);
@@ -235,7 +252,17 @@ impl<S: Strategy> Application<S> {
             let before = self.before::<E>(&batch, &outcome.changes).await?;
             let merkleized = state::write(batch, outcome.changes.clone()).await?;
             let commitment = Commitment::of::<E>(&merkleized);
-            let sealed = rules::seal(&environment, context, time_ms, raws, &outcome, &commitment);
+            let sealed = rules::seal(
+                &environment,
+                rules::Beside {
+                    context,
+                    time_ms,
+                    ceremony: ceremony.as_ref(),
+                },
+                raws,
+                &outcome,
+                &commitment,
+            );
             let block = match sealed {
                 Ok(block) => block,
                 Err(error) => {
@@ -252,6 +279,29 @@ impl<S: Strategy> Application<S> {
                 },
             );
             return Ok(Some((block, merkleized)));
+        }
+    }
+
+    /// Keeps who validates in the epochs to come, and lets in the nodes of new members.
+    async fn follow_members<E: Runtime>(
+        &self,
+        block: &Block,
+        receipts: &[TransactionReceipt],
+        readers: &Readers<E>,
+    ) {
+        let read_for = self.electorate.read_for(block.number());
+        let members_changed = receipts.iter().any(is_of_members);
+        if read_for.is_none() && !members_changed {
+            return;
+        }
+        let state = readers.read().await;
+        if let Some(epoch) = read_for
+            && let Some(validators) = settle(Roster::validators(&*state).await.map(Some))
+        {
+            self.electorate.record(epoch, validators).await;
+        }
+        if members_changed && let Some(nodes) = settle(Roster::nodes(&*state).await.map(Some)) {
+            self.peers.admit(nodes);
         }
     }
 
@@ -394,7 +444,7 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
     type Databases = BatchSet<E>;
     type Captured = Option<Effect>;
     type Provider = ();
-    type Input = ();
+    type Input = CeremonyInput;
 
     fn sync_targets(block: &Block) -> <Self::Databases as DatabaseSet<E>>::SyncTargets {
         let extension = block.extension();
@@ -410,9 +460,11 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
         (runtime, context): (E, Context),
         ancestry: impl Ancestry<Block>,
         batch: Batch<E>,
-        _input: Input<(), ()>,
+        input: Input<CeremonyInput, ()>,
     ) -> Option<Proposed<Self, E>> {
-        let built = self.build(&runtime, context, ancestry, batch).await;
+        let ceremony = input.upstream.payload;
+        let built = self.build(&runtime, context, ancestry, batch, ceremony);
+        let built = built.await;
         settle(built).map(|(block, merkleized)| Proposed { block, merkleized })
     }
 
@@ -451,7 +503,7 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
         _context: (E, Context),
         block: &Block,
         effect: Option<Effect>,
-        _readers: <Self::Databases as DatabaseSet<E>>::Readers,
+        readers: <Self::Databases as DatabaseSet<E>>::Readers,
     ) {
         // Whatever becomes final was built or checked by this process first: after a restart the
         // engine processes again what it delivers again.
@@ -464,12 +516,19 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
         self.history
             .append(Arc::clone(&block), receipts.clone())
             .await;
+        self.follow_members(&block, &receipts, &readers).await;
         let timestamp = block.header().timestamp;
         self.mempool
             .finalized(timestamp, transactions.clone())
             .await;
         self.feed.publish(block, transactions, receipts);
     }
+}
+
+/// Whether a transaction may have changed who is a member.
+fn is_of_members(receipt: &TransactionReceipt) -> bool {
+    let members = SystemContract::Members.address();
+    receipt.logs().iter().any(|log| log.address == members)
 }
 
 /// Milliseconds since the Unix epoch.

@@ -3,6 +3,7 @@
 use crate::{
     alias::{Delivery, Marshal, Runtime, Scheme},
     application::{Application, Parts},
+    epoch::{Calendar, ElectorateActor, Peers, Roster, Schemes, Secrets, SecretsError, SecretsKey},
     feed::{Feed, Finalized},
     history::{self, archive},
     mempool,
@@ -11,44 +12,60 @@ use crate::{
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
+    Reporters,
     marshal::{
         self, Identifier, core::Actor as MarshalActor, resolver::p2p as marshal_resolver,
         standard::Deferred,
     },
     simplex::{
         self,
-        config::{Floor, ForwardPolicy, SkipPolicy},
+        config::{ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
     },
     types::{Epoch, FixedEpocher, Height, ViewDelta},
 };
 use commonware_cryptography::{
-    Digested, Digestible as _, Keccak256, certificate::ConstantProvider,
+    Digested, Digestible as _, Keccak256, Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt::Reveal,
+        primitives::{
+            sharing::{Mode, ModeVersion},
+            variant::MinSig,
+        },
+    },
+    certificate::ConstantProvider,
+    ed25519,
 };
-use commonware_glue::stateful::{
-    Config as StatefulConfig, Stateful, SyncPlan,
-    db::{SyncEngineConfig, p2p as qmdb_resolver},
-    probe::{self, Probe},
+use commonware_glue::{
+    dkg::{
+        self, SecretStore as _, fence::Fence, orchestrator, probe, reshare, state_sync,
+        types::SchemeInfo,
+    },
+    stateful::{
+        Config as StatefulConfig, Stateful, SyncPlan,
+        db::{SyncEngineConfig, p2p as qmdb_resolver},
+    },
 };
-use commonware_p2p::{Blocker, Provider, Receiver, Sender, max_message_size};
+use commonware_p2p::{Blocker, Receiver, Sender, max_message_size};
 use commonware_parallel::{Sequential, Strategy};
 use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZDuration, NZU16, NZU32, NZU64, NZUsize};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
 use evm::CodeCache;
 use state::{Database, GenesisError, open_genesis};
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
-use types::{ChainSpec, Digest, Family, Namespace, PublicKey, SpecError};
+use tracing::warn;
+use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, SpecError};
 
 /// Channels between validators, in the order [`start`] takes them.
-pub const CHANNELS: usize = 8;
+pub const CHANNELS: usize = 9;
 
-/// Blocks in an epoch: one committee for the life of the chain.
-const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::MAX;
+/// Fewest validators outside development networks, as in `Members`.
+const VALIDATORS_MIN: usize = 4;
 /// State operations in one message of state sync.
 const SYNC_BATCH: NonZeroU64 = NZU64!(256);
 /// Bytes buffered before a write, by actor.
@@ -63,9 +80,12 @@ pub struct Config<S> {
     /// Prefix of all storage partitions. Fixed for the life of the data.
     pub partition_prefix: String,
     /// Our network key.
-    pub public_key: PublicKey,
-    /// Our share of the network key.
-    pub share: crate::Share,
+    pub signer: ed25519::PrivateKey,
+    /// Our share of the network key at block 0, if we have one. It is kept with the secrets from the first start on, and means
+    /// nothing after epoch 0.
+    pub share: Option<crate::Share>,
+    /// What our secrets are sealed under on disk.
+    pub secrets_key: SecretsKey,
     /// How CPU-bound work is spread over threads.
     pub strategy: S,
     /// Bytes of disk pages kept in memory. Below the working set of the state, reads become thirty
@@ -93,9 +113,15 @@ pub enum StartError {
     /// The share is not of this committee.
     #[error("the share does not belong to this network's committee")]
     Share,
+    /// What a validator must not lose cannot be read.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// Storage failed or is damaged.
     #[error("storage: {0}")]
     Storage(#[from] commonware_storage::archive::Error),
+    /// Storage failed or is damaged.
+    #[error("storage: {0}")]
+    Metadata(#[from] commonware_storage::metadata::Error),
     /// Part of what the chain did is gone, though it was durable.
     #[error(
         "history: block {processed} was final here, but what blocks did is kept up to {kept} only: files were damaged or removed"
@@ -108,22 +134,25 @@ pub enum StartError {
     },
 }
 
-/// Largest message between `validators` validators, in bytes.
-pub fn message_bytes_max(validators: u32) -> u32 {
+/// Largest message between nodes, in bytes.
+pub fn message_bytes_max() -> u32 {
+    let validators = MAX_VALIDATORS.get();
     max_message_size(&[
-        simplex::max_payload_size::<Scheme, Digest>(validators),
+        orchestrator::max_payload_size::<Scheme, Digest>(validators),
         marshal::max_payload_size::<Delivery, Scheme>(validators, &()),
-        probe::max_payload_size::<Delivery, Scheme>(validators),
+        probe::max_payload_size::<Delivery, Scheme>(validators, &()),
+        dkg::max_payload_size::<MinSig, PublicKey>(MAX_VALIDATORS),
         qmdb_resolver::max_payload_size::<Family, Digest>(SYNC_BATCH, 50_000),
         mempool::MAX_MESSAGE_BYTES,
     ])
 }
 
-/// Messages a peer may send on each channel, in the order of [`CHANNELS`].
+/// Messages a peer may send each second, and at once, on each channel in the order of [`CHANNELS`].
 pub fn quotas() -> [Quota; CHANNELS] {
-    // Generous: at full speed a validator sends another a few hundred messages a second. The network
-    // reserves a slot for each message of each peer's quota, so more costs memory: 8 kB a message.
-    [Quota::per_second(NZU32!(1024)); CHANNELS]
+    // A node at full speed sends another some 300 votes a second. The network reserves a slot for each message of each peer's
+    // quota, so more costs memory: 0.7 kB a message.
+    [512, 512, 64, 512, 64, 64, 32, 8, 512]
+        .map(|messages| Quota::per_second(NonZeroU32::new(messages).unwrap_or(NonZeroU32::MIN)))
 }
 
 /// Starts a validator. The handle ends when its consensus does, which is a failure.
@@ -133,29 +162,29 @@ pub fn quotas() -> [Quota; CHANNELS] {
 ///
 /// # Panics
 /// Tasks panic when storage fails later: the process must end and be started again.
-pub async fn start<E, S, B, P, N, R>(
+pub async fn start<E, S, B, N, R>(
     context: E,
     config: Config<S>,
     blocker: B,
-    peers: P,
+    peers: Peers,
     channels: [(N, R); CHANNELS],
 ) -> Result<(Handle<()>, Node), StartError>
 where
     E: Runtime,
     S: Strategy,
     B: Blocker<PublicKey = PublicKey>,
-    P: Provider<PublicKey = PublicKey>,
     N: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
 {
     let Config {
         spec,
         partition_prefix: prefix,
-        public_key,
+        signer,
         share,
         strategy,
         ..
     } = &config;
+    let public_key = &signer.public_key();
     let page = NZU16!(16_384);
     let pages = config.page_cache_bytes / usize::from(page.get());
     let page_cache = CacheRef::new(page, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
@@ -163,14 +192,24 @@ where
     let digest = genesis.digest();
     let committee = spec.committee()?;
     let namespace = Namespace::new(spec.chain_id, &digest);
-    let scheme = Scheme::signer(
-        namespace.as_bytes(),
-        committee.validators().clone(),
-        committee.output().public().clone(),
-        share.clone(),
-    )
-    .ok_or(StartError::Share)?;
-    let provider = ConstantProvider::new(scheme.clone());
+    let calendar = Calendar::new(spec.epoch_blocks);
+    let epocher = FixedEpocher::new(spec.epoch_blocks);
+    // One key for all epochs.
+    let verifier =
+        Scheme::certificate_verifier(namespace.as_bytes(), *committee.output().public().public());
+    let schemes = Schemes::new(namespace.as_bytes());
+    let mut secrets = Secrets::open(context.child("secrets"), prefix, &config.secrets_key).await?;
+    if let Some(share) = share {
+        let first = SchemeInfo::new(
+            public_key,
+            committee.validators().clone(),
+            committee.output().public().clone(),
+            Some(share.clone()),
+        );
+        if schemes.make(first).is_none() {
+            return Err(StartError::Share);
+        }
+    }
     let [
         vote,
         certificate,
@@ -178,6 +217,7 @@ where
         backfill,
         broadcast,
         sync,
+        ceremony,
         probe,
         gossip,
     ] = channels;
@@ -232,14 +272,24 @@ where
     history_actor.index_logs(&blocks, kept).await?.start();
 
     let plan = SyncPlan::init(context.child("plan"), prefix.clone()).await;
-    let (probe_actor, probe_mailbox) = Probe::new(probe::Config {
+    let first_epoch = spec.first_epoch()?;
+    let (probe_actor, probe_mailbox) = probe::Actor::new(probe::Config {
         context: context.child("probe"),
-        provider: provider.clone(),
+        manager: peers.clone(),
+        bootstrap: probe::Bootstrap {
+            epoch: Epoch::zero(),
+            participants: first_epoch.participants(),
+            directory: first_epoch.directory,
+        },
+        floor: plan.floor().cloned(),
+        verifier: verifier.clone(),
+        genesis: first_epoch,
         strategy: strategy.clone(),
-        mailbox_size: MAILBOX,
         blocker: blocker.clone(),
-        minimum_epoch: Epoch::zero(),
-        retry_timeout: NZDuration!(Duration::from_millis(100)),
+        blocks_per_epoch: spec.epoch_blocks,
+        retry_timeout: NZDuration!(Duration::from_millis(500)),
+        mailbox_size: MAILBOX,
+        block_codec_config: (),
     });
     probe_actor.start(probe);
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Delivery, _, _, _, _, _>::init(
@@ -247,8 +297,8 @@ where
         finalizations,
         blocks,
         marshal::Config {
-            provider,
-            epocher: FixedEpocher::new(EPOCH_BLOCKS),
+            provider: ConstantProvider::<_, Epoch>::new(verifier),
+            epocher: epocher.clone(),
             start: plan.marshal_start(Digested::precomputed(genesis.clone(), digest)),
             partition_prefix: prefix.clone(),
             mailbox_size: MAILBOX,
@@ -269,7 +319,7 @@ where
         qmdb_resolver::Actor::<_, PublicKey, _, _, Family, Database<E>>::new(
             context.child("state_sync"),
             qmdb_resolver::Config {
-                peer_provider: peers,
+                peer_provider: peers.clone(),
                 blocker: blocker.clone(),
                 database: None,
                 mailbox_size: MAILBOX,
@@ -296,6 +346,59 @@ where
     } else {
         None
     };
+    if let (Some(share), None) = (share, secrets.get_share(Epoch::zero()).await)
+        && calendar.epoch_of(kept.saturating_add(1)) == 0
+    {
+        secrets.put_share(Epoch::zero(), share.clone()).await;
+    }
+    let (electorate_actor, electorate) = ElectorateActor::open(
+        context.child("electorate"),
+        prefix,
+        calendar,
+        &committee,
+        if spec.dev { 1 } else { VALIDATORS_MIN },
+    )
+    .await?;
+    electorate_actor.start();
+    let (fence, gate) = Fence::new();
+    let state_sync = state_sync::Plan::init(
+        context.child("state_sync_plan"),
+        state_sync::Config {
+            partition_prefix: prefix.clone(),
+            max_participants: MAX_VALIDATORS,
+            max_supported_mode: ModeVersion::v1(),
+        },
+        None,
+    )
+    .await;
+    let (reshare_actor, reshare) = reshare::Actor::new(
+        context.child("reshare"),
+        reshare::Config {
+            signer: signer.clone(),
+            manager: peers.clone(),
+            blocker: blocker.clone(),
+            participants_provider: electorate.clone(),
+            secret_store: secrets,
+            strategy: strategy.clone(),
+            registrar: schemes.clone(),
+            marshal: marshal.clone(),
+            state_sync: state_sync.clone(),
+            fence,
+            // As long as the process lives: the engine asks for it.
+            namespace: Box::leak(namespace.as_bytes().into()),
+            sharing_mode: Mode::NonZeroCounter,
+            reveal: Reveal::V1,
+            mailbox_size: MAILBOX,
+            partition_prefix: format!("{prefix}-reshare"),
+            page_cache: page_cache.clone(),
+            write_buffer: WRITE_BUFFER,
+            replay_buffer: NZUsize!(1 << 20),
+            max_participants: MAX_VALIDATORS,
+            blocks_per_epoch: spec.epoch_blocks,
+        },
+    );
+    reshare_actor.start(ceremony);
+
     let genesis = Arc::new(genesis);
     let recovery = Recovery::new(spec.chain_id);
     let codes = CodeCache::default();
@@ -319,6 +422,8 @@ where
         mempool: mempool.clone(),
         history: history.clone(),
         archive: archive.clone(),
+        electorate,
+        peers: peers.clone(),
         feed: feed.clone(),
     });
     let (stateful_actor, stateful) = Stateful::new(
@@ -343,11 +448,53 @@ where
     );
     let automaton = Deferred::new(
         context.child("deferred"),
-        stateful.clone(),
+        reshare::Application::new(stateful.clone(), reshare.clone(), spec.epoch_blocks),
         marshal.clone(),
-        FixedEpocher::new(EPOCH_BLOCKS),
+        epocher,
     );
-    marshal_actor.start(stateful.clone(), buffer, marshal_resolver);
+    let idle = Duration::from_millis(spec.pacing.idle_interval_ms);
+    let founders = u32::try_from(committee.validators().len()).unwrap_or(u32::MAX);
+    let (orchestrator_actor, orchestrator) = orchestrator::Actor::new(
+        context.child("orchestrator"),
+        orchestrator::Config {
+            oracle: blocker,
+            manager: peers.clone(),
+            provider: schemes,
+            marshal: marshal.clone(),
+            application: automaton,
+            strategy: strategy.clone(),
+            simplex: orchestrator::SimplexConfig {
+                elector: RoundRobin::<Keccak256>::default(),
+                mailbox_size: MAILBOX,
+                replay_buffer: NZUsize!(1 << 20),
+                write_buffer: WRITE_BUFFER,
+                page_cache,
+                // A leader may wait the whole idle interval before it proposes.
+                leader_timeout: idle + Duration::from_secs(1),
+                certification_timeout: idle + Duration::from_secs(2),
+                timeout_retry: Duration::from_millis(500),
+                view_retention: ViewDelta::new(10),
+                // On an idle chain each leader speaks once in n intervals; to skip one sooner would take healthy leaders for
+                // dead. There is room for twice as many validators as at block 0: with more, this costs an idle chain views.
+                skip: SkipPolicy::Enabled {
+                    timeout: (idle + Duration::from_secs(1)) * 4 * founders,
+                    budget: simplex::SkipBudget::Participants,
+                },
+                fetch_timeout: NZDuration!(Duration::from_secs(2)),
+                fetch_retry_delay: Duration::from_millis(500),
+                forward: ForwardPolicy::Disabled,
+                track_historical_votes: false,
+            },
+            gate,
+            state_sync,
+            blocks_per_epoch: spec.epoch_blocks,
+            mailbox_size: MAILBOX,
+            partition_prefix: format!("{prefix}-simplex"),
+        },
+    );
+    let consensus = orchestrator_actor.start(vote, certificate, resolver);
+    let reporters = Reporters::from((stateful.clone(), Reporters::from((orchestrator, reshare))));
+    marshal_actor.start(reporters, buffer, marshal_resolver);
     probe_mailbox.attach(marshal.clone());
     stateful_actor.start();
     if let Some(processed) = marshal.get_processed().await {
@@ -357,6 +504,16 @@ where
         }
         resume_feed(&feed, processed, &marshal, &history, &recovery, strategy).await;
     }
+    let (members, admitting) = (stateful.clone(), peers.clone());
+    context.child("members").spawn(|_| async move {
+        // Whoever is a member already. Later ones are let in when they become one.
+        let database = members.subscribe_databases().await;
+        let nodes = Roster::nodes(&*database.read().await).await;
+        match nodes {
+            Ok(nodes) => admitting.admit(nodes),
+            Err(error) => warn!(%error, "could not read the nodes of members"),
+        }
+    });
     let database = {
         let stateful = stateful.clone();
         async move { stateful.subscribe_databases().await }
@@ -374,48 +531,13 @@ where
             recovery,
             codes,
             archive,
+            peers,
             give_way: config.give_way,
         },
         async move { stateful.subscribe_databases().await },
     );
 
-    let idle = Duration::from_millis(spec.pacing.idle_interval_ms);
-    let validators = u32::try_from(committee.validators().len()).unwrap_or(u32::MAX);
-    let engine = simplex::Engine::new(
-        context.child("consensus"),
-        simplex::Config {
-            scheme,
-            elector: RoundRobin::<Keccak256>::default(),
-            blocker,
-            automaton: automaton.clone(),
-            relay: automaton.clone(),
-            reporter: automaton,
-            strategy: strategy.clone(),
-            partition: format!("{prefix}-simplex"),
-            mailbox_size: MAILBOX,
-            epoch: Epoch::zero(),
-            floor: Floor::Genesis(digest),
-            replay_buffer: NZUsize!(1 << 20),
-            write_buffer: WRITE_BUFFER,
-            page_cache,
-            // A leader may wait the whole idle interval before it proposes.
-            leader_timeout: idle + Duration::from_secs(1),
-            certification_timeout: idle + Duration::from_secs(2),
-            timeout_retry: Duration::from_millis(500),
-            view_retention: ViewDelta::new(10),
-            // On an idle chain each leader speaks once in n intervals; to skip one sooner would
-            // take healthy leaders for dead.
-            skip: SkipPolicy::Enabled {
-                timeout: (idle + Duration::from_secs(1)) * 2 * validators,
-                budget: simplex::SkipBudget::Participants,
-            },
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_millis(500),
-            forward: ForwardPolicy::Disabled,
-            track_historical_votes: false,
-        },
-    );
-    Ok((engine.start(vote, certificate, resolver), node))
+    Ok((consensus, node))
 }
 
 /// After a restart: readers see the block the state is at, not block 0.

@@ -8,6 +8,7 @@
 
 use crate::{
     alias::{Delivery, Runtime, Scheme},
+    epoch::{Connected, Peers},
     feed::{Feed, Finalized},
     history::{self, archive},
     mempool,
@@ -27,7 +28,7 @@ use commonware_p2p::{Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZU16, NZU64, NZUsize};
+use commonware_utils::{NZU16, NZU64, NZUsize, ordered::Set};
 use evm::CodeCache;
 use state::{SharedDatabase, StateRead as _, open_genesis};
 use std::sync::Arc;
@@ -145,6 +146,9 @@ where
             recovery: recovery.clone(),
         },
     );
+    let committee = spec.committee().expect("a committee");
+    let me = committee.validators().iter().next().expect("a validator");
+    let peers = Peers::new(Connected, me.clone(), Set::default(), NZUsize!(1));
     let ready = std::future::ready(database.clone());
     mempool_actor.start(ready, gossip);
     node::start(
@@ -159,6 +163,7 @@ where
             recovery,
             codes: CodeCache::default(),
             archive: Some(archive),
+            peers,
             give_way: || {},
         },
         std::future::ready(database),

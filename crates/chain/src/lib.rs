@@ -14,7 +14,7 @@
 //!
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
 //! look like), `execution` (the executor meets the
-//! database), `application` (propose, process, finalize), [`mempool`], `history`, [`feed`],
+//! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
 //! [`engine`] (the wiring), [`node`] (the handle). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
@@ -22,6 +22,7 @@
 mod alias;
 mod application;
 pub mod engine;
+pub mod epoch;
 mod execution;
 pub mod feed;
 pub mod genesis;
@@ -35,6 +36,7 @@ pub mod rules;
 
 pub use alias::{Finalization, Runtime, Scheme, Share};
 pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};
+pub use epoch::{Calendar, Connected, Dialer, Peers, SecretsKey};
 pub use feed::Finalized;
 pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;

@@ -10,6 +10,7 @@ pub use world::ProvedState;
 use self::applied::{Applied, Keeping, World};
 use crate::{
     alias::{Finalization, Marshal, Runtime},
+    epoch::{Calendar, Peers},
     feed::{Feed, Finalized},
     history::{
         self, archive,
@@ -21,12 +22,15 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes};
 use commonware_codec::Encode as _;
 use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, types::Height};
+use commonware_glue::dkg::ReshareBlock as _;
 use commonware_macros::select;
 use commonware_utils::channel::watch;
 use evm::CodeCache;
 use state::{SharedDatabase, StateError};
 use std::sync::{Arc, Weak};
-use types::{Block, ChainSpec, Digest, Namespace, Transaction, TransactionReceipt};
+use types::{
+    Block, Ceremony, ChainSpec, Digest, EpochInfo, Namespace, Transaction, TransactionReceipt,
+};
 
 /// Headers at most between a block and the certificate that covers it. Certificates are missing
 /// only for a few blocks in a row, so a longer search means they are lost.
@@ -132,6 +136,7 @@ pub struct Node {
     mempool: mempool::Mailbox,
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
+    peers: Peers,
     /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
     world: watch::Receiver<Option<Weak<dyn World>>>,
 }
@@ -147,6 +152,7 @@ pub(crate) struct Parts {
     pub recovery: Recovery,
     pub codes: CodeCache,
     pub archive: Option<archive::Mailbox>,
+    pub peers: Peers,
     pub give_way: fn(),
 }
 
@@ -166,6 +172,7 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         codes,
         archive,
+        peers,
         give_way,
     } = parts;
     let keeping = Keeping {
@@ -203,6 +210,7 @@ pub(crate) fn start<E: Runtime>(
         mempool,
         recovery,
         archive,
+        peers,
         world,
     }
 }
@@ -339,6 +347,24 @@ impl Node {
     /// How many transactions wait in this node's mempool.
     pub async fn census(&self) -> Census {
         self.mempool.census().await
+    }
+
+    /// Who signs the next block, and who after them. None when the node is stopping.
+    pub async fn epoch(&self) -> Option<EpochInfo> {
+        let calendar = Calendar::new(self.spec.epoch_blocks);
+        let epoch = calendar.epoch_of(self.feed.height().saturating_add(1));
+        let boundary = epoch
+            .checked_sub(1)
+            .map_or(0, |before| calendar.last(before));
+        match self.body(boundary).await?.payload()? {
+            Ceremony::EpochInfo(info) => Some(info),
+            Ceremony::DealerLog(_) => None,
+        }
+    }
+
+    /// How many other nodes this one speaks with, whether they are up or not.
+    pub fn peers(&self) -> usize {
+        self.peers.count()
     }
 
     /// The certificate of the block at this height, if there is one for just this height.

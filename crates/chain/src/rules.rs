@@ -6,8 +6,8 @@ use contracts::{SystemContract, parameter::Parameters};
 use evm::{Environment, Outcome, Quotas};
 use state::{Commitment, StateError, StateRead};
 use types::{
-    Block, BlockError, ChainSpec, Context, Digest, Extension, StateKey, StateValue, receipts_root,
-    transactions_root,
+    Block, BlockError, Ceremony, ChainSpec, Context, Digest, Extension, StateKey, StateValue,
+    receipts_root, transactions_root,
 };
 
 /// Most milliseconds a block's time may be ahead of its parent's. It bounds how long a leader with
@@ -145,24 +145,39 @@ pub fn block_time(parent: &Block, now_ms: u64) -> u64 {
     )
 }
 
+/// What a block has beside its transactions and what they did.
+#[derive(Clone)]
+pub struct Beside<'a> {
+    /// The consensus context it is proposed in.
+    pub context: Context,
+    /// Its time in milliseconds.
+    pub time_ms: u64,
+    /// What it carries of the key ceremony.
+    pub ceremony: Option<&'a Ceremony>,
+}
+
 /// Builds the header of a block with this effect and puts the block together.
 ///
 /// # Errors
 /// [`BlockError`] if the parts do not make a block (too large a body).
 pub fn seal(
     environment: &Environment,
-    context: Context,
-    time_ms: u64,
+    beside: Beside<'_>,
     transactions: Vec<alloy_primitives::Bytes>,
     outcome: &Outcome,
     commitment: &Commitment,
 ) -> Result<Block, BlockError> {
+    let Beside {
+        context,
+        time_ms,
+        ceremony,
+    } = beside;
     let extension = Extension {
         context,
         ops_root: commitment.ops_root,
         ops_range: commitment.ops_range.clone(),
         millis: u16::try_from(time_ms % 1000).unwrap_or_default(),
-        dkg: alloy_primitives::Bytes::new(),
+        dkg: Extension::encode_ceremony(ceremony),
     };
     let header = Header {
         parent_hash: environment.parent_hash,
@@ -183,7 +198,8 @@ pub fn seal(
     Block::new(header, extension, transactions)
 }
 
-/// Checks everything about a block that needs no execution, and gives the environment for it.
+/// Checks everything about a block that needs no execution, and gives the environment for it. What it carries of the key
+/// ceremony is the engine's to check.
 ///
 /// # Errors
 /// The rule it breaks. Permanent: the same block breaks it for ever.
@@ -213,8 +229,6 @@ pub fn check_header(
         ),
         ("miner", header.beneficiary == expected.beneficiary),
         ("mixHash", header.mix_hash == expected.prev_randao),
-        // One static committee: nobody has a key ceremony to report.
-        ("extension.dkg", block.extension().dkg.0.is_empty()),
     ];
     match fields.iter().find(|(_, holds)| !holds) {
         Some((field, _)) => Err(Violation::Field(field)),

@@ -29,6 +29,9 @@ pub struct Proposal {
     /// What it would look like if the proposal were executed now; absent once that is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Outlook>,
+    /// From when on other validators sign, if it were executed now; absent if it changes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validators_change: Option<EpochStart>,
     /// Why its actions could not be done now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub impossible: Option<String>,
@@ -55,6 +58,16 @@ pub struct Vote {
     pub timelock: u32,
     /// Seconds during which it can be executed.
     pub window: u32,
+}
+
+/// The beginning of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EpochStart {
+    /// Its number.
+    pub epoch: u64,
+    /// The height of its first block.
+    pub block: u64,
 }
 
 /// A network at a glance.

@@ -12,6 +12,8 @@ pub const GET_RECEIPT: &str = "ashlar_getReceipt";
 /// `ashlar_getProof(address, storage slots, block?)`: what an account and its slots hold after the last final block, or that
 /// they are absent, as an `ashlar-state-proof/1` ([`proof::StateProof`]).
 pub const GET_PROOF: &str = "ashlar_getProof";
+/// `ashlar_validators()`: who signs the next block, and who will.
+pub const VALIDATORS: &str = "ashlar_validators";
 /// `ashlar_subscribe("finalized", {"from"}?)`: every finalized block from a height on.
 pub const SUBSCRIBE: &str = "ashlar_subscribe";
 /// `ashlar_unsubscribe(id)`.
@@ -33,6 +35,48 @@ pub struct Identity {
     pub identity: FixedBytes<96>,
     /// The node's software, e.g. `ashlar/0.1.0`.
     pub client_version: String,
+}
+
+/// Who signs the next block, and who will.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Committee {
+    /// The epoch of the next block.
+    pub epoch: U64,
+    /// The height of the epoch's first block.
+    pub first_block: U64,
+    /// The height of the epoch's last block.
+    pub last_block: U64,
+    /// Votes that make a certificate.
+    pub quorum: U64,
+    /// Who signs.
+    pub validators: Vec<Validator>,
+    /// The keys of those that sign in the next epoch, if their shares are dealt in this one.
+    pub next: Vec<B256>,
+    /// The keys of those that get their shares in the next epoch, to sign in the one after it.
+    pub after_next: Vec<B256>,
+    /// The epoch from which on a validator signs that `Members` has after the next block.
+    pub changes_sign_from: U64,
+}
+
+impl Committee {
+    /// The height of an epoch's first block, of this one or a later.
+    pub fn first_block_of(&self, epoch: u64) -> u64 {
+        let first: u64 = self.first_block.to();
+        let blocks = self.last_block.to::<u64>().saturating_sub(first) + 1;
+        let ahead = epoch.saturating_sub(self.epoch.to());
+        first.saturating_add(blocks.saturating_mul(ahead))
+    }
+}
+
+/// One that signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Validator {
+    /// Its place in the committee.
+    pub index: U64,
+    /// The ed25519 key by which the other nodes know it.
+    pub public_key: B256,
 }
 
 /// The validators' certificate over the last of some headers.

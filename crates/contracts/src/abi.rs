@@ -69,6 +69,7 @@ sol! {
         function removeOrganization(bytes32 organization) external;
         function setValidatorLimit(bytes32 organization, uint16 limit) external;
         function appointAdministrator(bytes32 organization, address account) external;
+        function setNode(bytes32 key, uint8 role) external;
         function organizations() external view returns (bytes32[] memory ids);
         function organizationAt(bytes32 organization) external view returns (Organization memory found);
     }

@@ -21,6 +21,21 @@ const VALIDATORS_MIN: usize = 4;
 /// Bytes of a name.
 const NAME_MAX: usize = 31;
 
+/// The list of organizations' ids in the storage of `Members`.
+pub const ORGANIZATIONS: U256 = U256::from_limbs([1, 0, 0, 0]);
+/// The list of validators' keys in the storage of `Members`, ascending.
+pub const VALIDATORS: U256 = U256::from_limbs([6, 0, 0, 0]);
+
+/// The list of the keys of an organization's nodes in the storage of `Members`.
+pub fn nodes_of(organization: B256) -> U256 {
+    entry(organization, 5)
+}
+
+/// The slot of an item of a list whose length is in `list`.
+pub fn item(list: U256, index: u64) -> U256 {
+    items(list).wrapping_add(U256::from(index))
+}
+
 /// What is decided at genesis for ever, and who begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charter {
@@ -174,11 +189,11 @@ impl Charter {
                 .add(1, policy),
         );
         let ids = self.founders.iter().map(|founder| founder.organization);
-        slots.list(U256::from(1), ids);
+        slots.list(ORGANIZATIONS, ids);
         for founder in &self.founders {
             slots.organization(founder);
         }
-        slots.list(U256::from(6), validators.into_iter());
+        slots.list(VALIDATORS, validators.into_iter());
         slots.checkpoint(U256::from(9), self.founders.len() as u64);
         Ok(slots.0)
     }
@@ -306,7 +321,7 @@ impl Slots {
             self.set(slot, id);
             self.set(next(slot), U256::from(*role as u8));
         }
-        self.list(entry(id, 5), founder.nodes.keys().copied());
+        self.list(nodes_of(id), founder.nodes.keys().copied());
         self.checkpoint(entry(id, 8), 1);
     }
 }

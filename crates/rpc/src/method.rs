@@ -149,7 +149,7 @@ methods! { |api, caller, params|
     "ashlar_getTransactionStatus" => transaction::status(api, params).boxed().await,
     "ashlar_subscribe" => subscription::subscribe_own(api, caller, params).boxed().await,
     "ashlar_unsubscribe" => subscription::unsubscribe(caller, params),
-    "ashlar_validators" => network::validators(api, &params),
+    "ashlar_validators" => network::validators(api, &params).await,
     "debug_getRawBlock" => debug::raw_block(api, params).boxed().await,
     "debug_getRawHeader" => debug::raw_header(api, params).boxed().await,
     "debug_getRawReceipts" => debug::raw_receipts(api, params).boxed().await,

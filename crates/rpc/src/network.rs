@@ -1,4 +1,4 @@
-//! What does not change while a node runs: which network this is, and what software.
+//! Which network this is, who signs in it, and what software answers.
 
 use crate::{
     dispatch::{Reply, reply},
@@ -7,12 +7,10 @@ use crate::{
     wallet,
 };
 use alloy_primitives::{B256, Bytes, FixedBytes, U64, keccak256};
-use chain::Node;
-use client::node::Identity;
-use commonware_codec::Encode as _;
-use serde::Serialize;
+use chain::{Calendar, Node, NodeError};
+use client::node::{Committee, Identity, Validator};
 use std::collections::BTreeMap;
-use types::SpecError;
+use types::{PublicKey, SpecError};
 
 /// The software, as `web3_clientVersion` and `ashlar_getIdentity` name it.
 pub(crate) const CLIENT_VERSION: &str = concat!("ashlar/", env!("CARGO_PKG_VERSION"));
@@ -23,50 +21,25 @@ pub(crate) struct Network {
     pub chain_id: u64,
     pub genesis_hash: B256,
     pub identity: FixedBytes<96>,
-    committee: Committee,
-}
-
-/// `ashlar_validators`: who may validate now.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Committee {
-    epoch: U64,
-    /// Votes that make a certificate.
-    quorum: U64,
-    validators: Vec<Validator>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Validator {
-    index: U64,
-    /// The ed25519 key by which the other validators know it.
-    public_key: B256,
 }
 
 impl Network {
     /// Reads what the node's chain spec says.
     pub(crate) fn new(node: &Node) -> Result<Self, SpecError> {
         let spec = node.spec();
-        let committee = spec.committee()?;
-        let validators = (0_u64..)
-            .zip(committee.validators().iter())
-            .map(|(index, key)| Validator {
-                index: U64::from(index),
-                public_key: B256::from_slice(&key.encode()),
-            })
-            .collect();
         Ok(Self {
             chain_id: spec.chain_id,
             genesis_hash: node.genesis().hash(),
-            identity: committee.identity().into(),
-            committee: Committee {
-                epoch: U64::ZERO,
-                quorum: U64::from(committee.quorum()),
-                validators,
-            },
+            identity: spec.committee()?.identity().into(),
         })
     }
+}
+
+fn keys<'a>(validators: impl IntoIterator<Item = &'a PublicKey>) -> Vec<B256> {
+    validators
+        .into_iter()
+        .map(|key| B256::from_slice(key.as_ref()))
+        .collect()
 }
 
 pub(crate) fn client_version(params: &Params<'_>) -> Reply {
@@ -97,12 +70,10 @@ pub(crate) fn listening(params: &Params<'_>) -> Reply {
     reply(&true)
 }
 
-/// `net_peerCount`: the validators this one speaks with. It is not known here which are up.
+/// `net_peerCount`: the nodes this one speaks with. It is not known here which are up.
 pub(crate) fn peer_count(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
-    reply(&U64::from(
-        api.network.committee.validators.len().saturating_sub(1),
-    ))
+    reply(&U64::from(api.node.peers()))
 }
 
 /// `rpc_modules`: the first parts of the names of all methods served.
@@ -133,7 +104,26 @@ pub(crate) fn identity(api: &Api, params: &Params<'_>) -> Reply {
 }
 
 /// `ashlar_validators`.
-pub(crate) fn validators(api: &Api, params: &Params<'_>) -> Reply {
+pub(crate) async fn validators(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
-    reply(&api.network.committee)
+    let info = api.node.epoch().await.ok_or(NodeError::Unavailable)?;
+    let calendar = Calendar::new(api.node.spec().epoch_blocks);
+    let epoch = info.epoch.get();
+    let committee = types::Committee::new(info.output);
+    let validators = (0_u64..)
+        .zip(keys(committee.validators()))
+        .map(|(index, public_key)| Validator {
+            index: U64::from(index),
+            public_key,
+        });
+    reply(&Committee {
+        epoch: U64::from(epoch),
+        first_block: U64::from(calendar.first(epoch)),
+        last_block: U64::from(calendar.last(epoch)),
+        quorum: U64::from(committee.quorum()),
+        validators: validators.collect(),
+        next: keys(&info.players),
+        after_next: keys(&info.next_players),
+        changes_sign_from: U64::from(calendar.signs_from(api.node.latest().number() + 1)),
+    })
 }

@@ -1,7 +1,7 @@
-//! Four validators on a simulated network and simulated disks.
+//! The nodes of a network, on a simulated network and simulated disks.
 
 use crate::{committee::Setup, plan::Plan};
-use chain::{CHANNELS, Node};
+use chain::{CHANNELS, Connected, Node, Peers, SecretsKey};
 use commonware_p2p::{
     Manager as _,
     simulated::{self, Link, Network, Oracle},
@@ -54,11 +54,10 @@ struct Slot {
 impl Cluster {
     /// A network with nobody on it yet.
     pub async fn new(context: &Context, setup: &Setup, plan: &Plan) -> Self {
-        let count = u32::try_from(setup.validators.len()).unwrap_or(u32::MAX);
         let (network, oracle) = Network::<_, PublicKey>::new(
             context.child("network"),
             simulated::Config {
-                max_size: chain::message_bytes_max(count),
+                max_size: chain::message_bytes_max(),
                 max_peers_per_set: NZUsize!(64),
                 disconnect_on_block: true,
                 tracked_peer_sets: NZUsize!(1),
@@ -66,7 +65,7 @@ impl Cluster {
         );
         network.start();
         let keys = setup
-            .validators
+            .nodes
             .iter()
             .map(|validator| validator.public_key.clone());
         oracle.manager().track(0, Set::from_iter_dedup(keys));
@@ -75,7 +74,7 @@ impl Cluster {
             jitter: plan.jitter,
             success_rate: percent(plan.delivered),
         };
-        let slots = setup.validators.iter().map(|_| Slot::default()).collect();
+        let slots = setup.nodes.iter().map(|_| Slot::default()).collect();
         let cluster = Self {
             context: context.child("cluster"),
             setup: setup.clone(),
@@ -96,8 +95,8 @@ impl Cluster {
         reason = "the simulated network outlives the cluster"
     )]
     async fn link(&self, link: &(dyn Fn(usize, usize) -> Option<Link> + Sync), replace: bool) {
-        for (from, sender) in self.setup.validators.iter().enumerate() {
-            for (to, receiver) in self.setup.validators.iter().enumerate() {
+        for (from, sender) in self.setup.nodes.iter().enumerate() {
+            for (to, receiver) in self.setup.nodes.iter().enumerate() {
                 if from == to {
                     continue;
                 }
@@ -149,7 +148,7 @@ impl Cluster {
     /// What keeps it from starting. After a storage fault it may need another try.
     pub async fn start(&mut self, index: usize) -> Result<(), String> {
         let (Some(validator), Some(slot)) =
-            (self.setup.validators.get(index), self.slots.get_mut(index))
+            (self.setup.nodes.get(index), self.slots.get_mut(index))
         else {
             return Err(format!("there is no validator {index}"));
         };
@@ -177,15 +176,22 @@ impl Cluster {
         let config = chain::Config {
             spec: self.setup.spec.clone(),
             partition_prefix: format!("v{index}"),
-            public_key: validator.public_key.clone(),
+            signer: validator.signer.clone(),
             share: validator.share.clone(),
+            secrets_key: SecretsKey::new([7; 32]),
             strategy: Sequential,
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
             archive: true,
             give_way: || {},
         };
-        let peers = self.oracle.manager();
+        // The simulated network connects everyone.
+        let peers = Peers::new(
+            Connected,
+            validator.public_key.clone(),
+            Set::default(),
+            NZUsize!(64),
+        );
         let (started, node) = oneshot::channel();
         // Everything of the validator is a child of this task, so aborting it is a crash.
         let handle = context.spawn(move |context| async move {

@@ -13,22 +13,24 @@ use commonware_cryptography::{
     ed25519,
 };
 use commonware_math::algebra::Random as _;
-use commonware_utils::{N3f1, TryCollect as _, ordered::Set};
+use commonware_utils::{N3f1, NZU64, TryCollect as _, ordered::Set};
 use contracts::{
     member::{Charter, Founder, Permissions, Policy, Role},
     parameter::Parameters,
 };
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
 
-/// One validator's keys.
+/// One node's keys.
 #[derive(Clone)]
 pub struct Validator {
     /// Network key.
+    pub signer: ed25519::PrivateKey,
+    /// Its public part, which names the node.
     pub public_key: PublicKey,
-    /// Share of the network's BLS key.
-    pub share: chain::Share,
+    /// Share of the network's BLS key at block 0, of those that validate then.
+    pub share: Option<chain::Share>,
 }
 
 /// A simulated network before it runs.
@@ -36,8 +38,10 @@ pub struct Validator {
 pub struct Setup {
     /// Its constitution.
     pub spec: Arc<ChainSpec>,
-    /// Its validators in the engine's order.
-    pub validators: Vec<Validator>,
+    /// Its validators at block 0 in the engine's order, and after them nodes that are no member's yet.
+    pub nodes: Vec<Validator>,
+    /// Who administers the organizations: that of the node with an index is the one with its remainder.
+    pub administrators: Vec<PrivateKeySigner>,
     /// Accounts with money that transfer.
     pub users: Vec<PrivateKeySigner>,
     /// Accounts of gateways, one for each.
@@ -46,24 +50,26 @@ pub struct Setup {
 
 /// Accounts that transfer.
 const USERS: u8 = 4;
+/// The least for four validators, so that there are some epochs in a simulated minute.
+const EPOCH_BLOCKS: NonZeroU64 = NZU64!(32);
 /// Chain id of simulated networks.
 const CHAIN_ID: u64 = 4242;
 
 impl Setup {
-    /// A network of `count` validators. Keys are the same for every seed: key material is no fault.
+    /// A network of `count` validators, with nodes to spare. Keys are the same for every seed: key material is no fault.
     #[expect(
         clippy::expect_used,
         reason = "constant inputs; cannot fail without failing every run"
     )]
-    pub fn new(count: usize) -> Self {
+    pub fn new(count: usize, spare: usize) -> Self {
         let mut rng = StdRng::seed_from_u64(0);
-        let mut keys: Vec<_> = (0..count)
-            .map(|_| ed25519::PrivateKey::random(&mut rng).public_key())
+        let mut signers: Vec<_> = (0..count)
+            .map(|_| ed25519::PrivateKey::random(&mut rng))
             .collect();
-        keys.sort();
-        let players: Set<PublicKey> = keys
+        signers.sort_by_key(ed25519::PrivateKey::public_key);
+        let players: Set<PublicKey> = signers
             .iter()
-            .cloned()
+            .map(ed25519::PrivateKey::public_key)
             .try_collect()
             .expect("random keys differ");
         let (output, shares) = feldman_desmedt::deal::<MinSig, _, N3f1>(
@@ -72,20 +78,20 @@ impl Setup {
             players.clone(),
         )
         .expect("a dealing for a non-empty committee");
-        let validators = players
-            .iter()
-            .map(|public_key| Validator {
-                public_key: public_key.clone(),
-                share: shares
-                    .get_value(public_key)
-                    .expect("every player has a share")
-                    .clone(),
+        signers.extend((0..spare).map(|_| ed25519::PrivateKey::random(&mut rng)));
+        let nodes = signers
+            .into_iter()
+            .map(|signer| Validator {
+                public_key: signer.public_key(),
+                share: shares.get_value(&signer.public_key()).cloned(),
+                signer,
             })
             .collect();
         let signer =
             |byte| PrivateKeySigner::from_bytes(&B256::repeat_byte(byte)).expect("a valid key");
         let users: Vec<_> = (1..=USERS).map(signer).collect();
         let relayers: Vec<_> = (0x51..).take(GATEWAYS_MAX).map(signer).collect();
+        let administrators: Vec<_> = (0x71..).take(count).map(signer).collect();
         let limits = Limits {
             block_gas: 100_000_000,
         };
@@ -103,16 +109,19 @@ impl Setup {
             fees: Fees::Free,
             limits,
             pacing,
+            epoch_blocks: EPOCH_BLOCKS,
             committee: Committee::new(output).encode(),
             accounts: accounts(
                 &players,
+                &administrators,
                 users.iter().chain(&relayers),
                 &parameters(&limits, &pacing),
             ),
         });
         Self {
             spec,
-            validators,
+            nodes,
+            administrators,
             users,
             relayers,
         }
@@ -127,15 +136,17 @@ impl Setup {
 )]
 fn accounts<'a>(
     validators: &Set<PublicKey>,
+    administrators: &[PrivateKeySigner],
     users: impl Iterator<Item = &'a PrivateKeySigner>,
     parameters: &Parameters,
 ) -> BTreeMap<Address, GenesisAccount> {
-    let founders = (0x81..).zip(validators).map(|(byte, key)| Founder {
+    let founders = (0x81..).zip(validators).zip(administrators);
+    let founders = founders.map(|((byte, key), administrator)| Founder {
         organization: B256::repeat_byte(byte),
         name: format!("org-{byte:x}"),
-        accounts: BTreeMap::from([(Address::repeat_byte(byte), Permissions::ALL)]),
+        accounts: BTreeMap::from([(administrator.address(), Permissions::ALL)]),
         nodes: BTreeMap::from([(B256::from_slice(key.as_ref()), Role::Validator)]),
-        validator_limit: 1,
+        validator_limit: 2,
     });
     let charter = Charter {
         dev: true,

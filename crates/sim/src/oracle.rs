@@ -1,9 +1,10 @@
 //! The judge. It reads public outputs only (blocks, receipts, certificates, state) and checks them
 //! with the receipt's own verifier, which shares no code with the node.
 
+mod epochs;
 mod records;
 
-use self::records::Records;
+use self::{epochs::Epochs, records::Records};
 use crate::witness::Witness;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -19,6 +20,7 @@ pub struct Oracle {
     namespace: Vec<u8>,
     /// Hash of each final height, as first seen.
     chain: BTreeMap<u64, B256>,
+    epochs: Epochs,
     records: Records,
     violations: Vec<String>,
     certificates: u64,
@@ -38,6 +40,7 @@ impl Oracle {
             key: IdentityKey::new(&identity).expect("a valid key"),
             namespace: proof::namespace(spec.chain_id, &genesis),
             chain: BTreeMap::from([(0, genesis)]),
+            epochs: Epochs::new(spec),
             records: Records::default(),
             violations: Vec::new(),
             certificates: 0,
@@ -94,6 +97,7 @@ impl Oracle {
                     }
                     self.chain.insert(number, block.hash);
                     self.check_effects(number, &block);
+                    self.violations.extend(self.epochs.block(&block.block));
                 }
             }
             if let Some(certificate) = node.certificate(number).await {
@@ -144,6 +148,12 @@ impl Oracle {
     }
 
     fn check_certificate(&mut self, number: u64, certificate: &chain::Certificate) {
+        if certificate.epoch != self.epochs.epoch_of(number) {
+            self.violation(format!(
+                "the certificate of block {number} is of epoch {}",
+                certificate.epoch
+            ));
+        }
         let finalization = proof::Finalization {
             epoch: certificate.epoch,
             view: certificate.view,
@@ -161,7 +171,14 @@ impl Oracle {
     }
 
     /// Checks that every final block is covered by a certificate, and that nodes agree on state.
-    pub async fn settle(&mut self, nodes: &[(usize, Node)]) {
+    pub async fn settle(&mut self, nodes: &[(usize, Node)], witness: &Witness) {
+        if let Some((_, node)) = nodes.first() {
+            let wrong = self.epochs.settle(node).await;
+            self.violations.extend(wrong);
+        }
+        for mark in self.epochs.marks() {
+            witness.mark(mark);
+        }
         let mut seen: BTreeMap<(u64, usize), Vec<(usize, String)>> = BTreeMap::new();
         for (index, node) in nodes {
             let latest = node.latest().number();

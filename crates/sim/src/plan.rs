@@ -1,7 +1,11 @@
 //! What goes wrong, and when: a pure function of the seed.
 
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
-use std::time::Duration;
+use rand::{
+    RngExt as _, SeedableRng as _,
+    rngs::StdRng,
+    seq::{IteratorRandom as _, SliceRandom as _},
+};
+use std::{collections::BTreeSet, time::Duration};
 
 /// A fault at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,15 @@ pub enum Fault {
         /// How long it is down.
         down: Duration,
     },
+}
+
+/// A node becomes a validator, or is none any more, because its organization says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Which node.
+    pub node: usize,
+    /// Whether it validates from now on.
+    pub validates: bool,
 }
 
 /// How unreliable the way is between clients, gateways and validators.
@@ -97,6 +110,12 @@ pub struct Plan {
     pub seed: u64,
     /// Faults with the time they strike after the start of their power cycle.
     pub cycles: Vec<Vec<(Duration, Fault)>>,
+    /// How members change who validates, with the time after the start of the power cycle.
+    pub moves: Vec<Vec<(Duration, Move)>>,
+    /// How long faults go on in one power cycle.
+    pub phase: Duration,
+    /// Nodes that do not validate at first.
+    pub spare: usize,
     /// Mean latency of a message.
     pub latency: Duration,
     /// Its deviation.
@@ -112,7 +131,11 @@ pub const VALIDATORS: usize = 4;
 /// Gateways in a run at most.
 pub const GATEWAYS_MAX: usize = 2;
 /// How long faults go on in one power cycle.
-pub const FAULT_PHASE: Duration = Duration::from_secs(5);
+const FAULT_PHASE: Duration = Duration::from_secs(5);
+/// How long they do when members change who validates, which takes epochs.
+const LIFE_PHASE: Duration = Duration::from_secs(20);
+/// Nodes to spare then.
+const SPARE: usize = 3;
 
 impl Plan {
     /// The plan of a seed.
@@ -124,9 +147,23 @@ impl Plan {
             1 | 2 => 2,
             _ => 1,
         };
+        // In a quarter of the runs validators come and go.
+        let lives = rng.random_range(0..4_u32) == 0;
+        let (phase, spare) = if lives {
+            (LIFE_PHASE, SPARE)
+        } else {
+            (FAULT_PHASE, 0)
+        };
+        let mut validators: BTreeSet<usize> = (0..VALIDATORS).collect();
+        let moves = (0..cycles)
+            .map(|_| moves(&mut rng, &mut validators, phase, spare))
+            .collect();
         Self {
             seed,
-            cycles: (0..cycles).map(|_| faults(&mut rng)).collect(),
+            moves,
+            cycles: (0..cycles).map(|_| faults(&mut rng, phase)).collect(),
+            phase,
+            spare,
             latency: Duration::from_millis(rng.random_range(1..40)),
             jitter: Duration::from_millis(rng.random_range(0..20)),
             delivered: rng.random_range(95..=100),
@@ -163,12 +200,45 @@ fn services(rng: &mut StdRng) -> Services {
     }
 }
 
-fn faults(rng: &mut StdRng) -> Vec<(Duration, Fault)> {
+/// Who comes and who goes, such that there are never fewer than at first.
+fn moves(
+    rng: &mut StdRng,
+    validators: &mut BTreeSet<usize>,
+    phase: Duration,
+    spare: usize,
+) -> Vec<(Duration, Move)> {
+    if spare == 0 {
+        return Vec::new();
+    }
+    let all = VALIDATORS + spare;
+    let mut times: Vec<_> = (0..rng.random_range(1..=4_usize))
+        .map(|_| phase.mul_f64(rng.random_range(0.0..0.8)))
+        .collect();
+    times.sort();
+    let mut moves = Vec::with_capacity(times.len());
+    for at in times {
+        let least = validators.len() == VALIDATORS;
+        let validates = least || (validators.len() < all && rng.random_bool(0.5));
+        let can = (0..all).filter(|node| validators.contains(node) != validates);
+        let Some(node) = can.choose(rng) else {
+            continue;
+        };
+        if validates {
+            validators.insert(node);
+        } else {
+            validators.remove(&node);
+        }
+        moves.push((at, Move { node, validates }));
+    }
+    moves
+}
+
+fn faults(rng: &mut StdRng, phase: Duration) -> Vec<(Duration, Fault)> {
     let millis = |rng: &mut StdRng, low, high| Duration::from_millis(rng.random_range(low..high));
     let count = rng.random_range(1..=5_usize);
     let mut faults = Vec::with_capacity(count);
     for _ in 0..count {
-        let phase = u64::try_from(FAULT_PHASE.as_millis()).unwrap_or(u64::MAX);
+        let phase = u64::try_from(phase.as_millis()).unwrap_or(u64::MAX);
         let at = millis(rng, 200, phase);
         let fault = match rng.random_range(0..12_u32) {
             0..=4 => Fault::Crash {

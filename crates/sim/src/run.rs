@@ -5,7 +5,7 @@ use crate::{
     committee::Setup,
     oracle::Oracle,
     panics::Panics,
-    plan::{FAULT_PHASE, Fault, Plan, VALIDATORS},
+    plan::{Fault, Plan, VALIDATORS},
     service::Fleet,
     traffic::Transfers,
     witness::Witness,
@@ -77,9 +77,10 @@ struct World {
 /// Runs the network under the faults of a seed.
 pub fn run(seed: u64) -> Report {
     let panics = Panics::watch();
-    let setup = Setup::new(VALIDATORS);
+    let plan = Plan::new(seed);
+    let setup = Setup::new(VALIDATORS, plan.spare);
     let mut world = World {
-        plan: Plan::new(seed),
+        plan,
         transfers: Transfers::new(&setup),
         setup,
         oracle: None,
@@ -205,7 +206,7 @@ async fn power_cycle(context: &Context, mut world: World, cycle: usize, last: bo
 }
 
 async fn start_all(cluster: &mut Cluster, world: &mut World) {
-    for index in 0..VALIDATORS {
+    for index in 0..world.setup.nodes.len() {
         let started = cluster.start_patiently(index).await;
         if let Some(node) = cluster.node(index)
             && world.oracle.is_none()
@@ -247,14 +248,22 @@ async fn fault_phase(
     let begin = context.current();
     let mut faults = world.plan.cycles.get(cycle).cloned().unwrap_or_default();
     faults.reverse();
+    let mut moves = world.plan.moves.get(cycle).cloned().unwrap_or_default();
+    moves.reverse();
     let mut undo: Vec<(SystemTime, Undo)> = Vec::new();
-    while context.current() < begin + FAULT_PHASE {
+    while context.current() < begin + world.plan.phase {
         let now = context.current();
         while faults.last().is_some_and(|(at, _)| begin + *at <= now) {
             let Some((_, fault)) = faults.pop() else {
                 break;
             };
             strike(context, cluster, world, &mut undo, fault).await;
+        }
+        while moves.last().is_some_and(|(at, _)| begin + *at <= now) {
+            if let Some((_, change)) = moves.pop() {
+                let World { transfers, rng, .. } = world;
+                transfers.instruct(cluster, rng, change).await;
+            }
         }
         let (due, later): (Vec<_>, Vec<_>) = undo.into_iter().partition(|(at, _)| *at <= now);
         undo = later;
@@ -330,7 +339,7 @@ async fn mend(context: &Context, cluster: &mut Cluster, world: &mut World, undo:
         Undo::Storage => {
             *context.storage_fault_config().write() = quiet_storage();
             // A node that met a failing disk has stopped, in part or whole: a supervisor starts it.
-            let stopped: Vec<usize> = (0..VALIDATORS)
+            let stopped: Vec<usize> = (0..world.setup.nodes.len())
                 .filter(|index| cluster.crash(*index))
                 .collect();
             // Its tasks hear of each other's end, and of ours, one after the other.
@@ -351,7 +360,7 @@ async fn restart(cluster: &mut Cluster, world: &mut World, index: usize) {
 
 async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World) {
     cluster.heal().await;
-    for index in 0..VALIDATORS {
+    for index in 0..world.setup.nodes.len() {
         restart(cluster, world, index).await;
     }
     if let Some(fleet) = &mut world.fleet {
@@ -400,7 +409,7 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
         .map(|(index, node)| (index, node.clone()))
         .collect();
     if let Some(oracle) = &mut world.oracle {
-        oracle.settle(&nodes).await;
+        oracle.settle(&nodes, &world.witness).await;
         world.records = oracle
             .settle_records(&world.witness, &accounts, &nodes)
             .await;

@@ -1,11 +1,13 @@
 //! Clients of the network: accounts that transfer, keeping what they sent until it is final.
 
-use crate::{cluster::Cluster, committee::Setup};
+use crate::{cluster::Cluster, committee::Setup, plan::Move};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall as _;
+use contracts::{SystemContract, abi::IMembers, member::Role};
 use rand::{RngExt as _, rngs::StdRng, seq::IteratorRandom as _};
 use std::collections::BTreeMap;
 
@@ -40,10 +42,11 @@ pub fn sign(
         .into()
 }
 
-/// Accounts that transfer to each other.
+/// Accounts that transfer to each other, and administrators who say who validates.
 pub struct Transfers {
     setup: Setup,
-    next: Vec<u64>,
+    /// The next nonce of each account.
+    next: BTreeMap<Address, u64>,
     /// What was sent, by hash, until it is seen final.
     open: BTreeMap<B256, Bytes>,
     sent: u64,
@@ -52,10 +55,9 @@ pub struct Transfers {
 impl Transfers {
     /// Nothing sent yet.
     pub fn new(setup: &Setup) -> Self {
-        let next = setup.users.iter().map(|_| 0).collect();
         Self {
             setup: setup.clone(),
-            next,
+            next: BTreeMap::new(),
             open: BTreeMap::new(),
             sent: 0,
         }
@@ -73,24 +75,57 @@ impl Transfers {
 
     /// Makes a new transfer and sends it to a random running validator.
     pub async fn send(&mut self, cluster: &Cluster, rng: &mut StdRng) {
-        let user = rng.random_range(0..self.setup.users.len());
-        let Some((signer, next)) = self.setup.users.get(user).zip(self.next.get_mut(user)) else {
+        let Some(signer) = self.setup.users.iter().choose(rng).cloned() else {
             return;
         };
         let to = Address::repeat_byte(rng.random_range(0x80..0xff));
         let value = U256::from(rng.random_range(1..100_u64));
-        let raw = sign(
-            signer,
-            self.setup.spec.chain_id,
-            *next,
-            to,
-            value,
-            Bytes::new(),
-            21_000,
-        );
-        *next += 1;
+        let raw = self.sign(&signer, to, value, Bytes::new(), 21_000);
         self.sent += 1;
+        Self::submit(cluster, rng, raw).await;
+    }
+
+    /// Has an administrator say whether a node validates.
+    pub async fn instruct(&mut self, cluster: &Cluster, rng: &mut StdRng, change: Move) {
+        let Move { node, validates } = change;
+        let index = node % self.setup.administrators.len();
+        let administrator = self.setup.administrators.get(index).cloned();
+        let Some((administrator, node)) = administrator.zip(self.setup.nodes.get(node)) else {
+            return;
+        };
+        let role = if validates {
+            Role::Validator
+        } else {
+            Role::Observer
+        };
+        let call = IMembers::setNodeCall {
+            key: B256::from_slice(node.public_key.as_ref()),
+            role: role as u8,
+        };
+        let members = SystemContract::Members.address();
+        let input = call.abi_encode().into();
+        let raw = self.sign(&administrator, members, U256::ZERO, input, 1_000_000);
+        Self::submit(cluster, rng, raw).await;
+    }
+
+    /// Signs an account's next transaction, which stays open until it is final.
+    fn sign(
+        &mut self,
+        signer: &PrivateKeySigner,
+        to: Address,
+        value: U256,
+        input: Bytes,
+        gas_limit: u64,
+    ) -> Bytes {
+        let next = self.next.entry(signer.address()).or_default();
+        let chain_id = self.setup.spec.chain_id;
+        let raw = sign(signer, chain_id, *next, to, value, input, gas_limit);
+        *next += 1;
         self.open.insert(keccak256(&raw), raw.clone());
+        raw
+    }
+
+    async fn submit(cluster: &Cluster, rng: &mut StdRng, raw: Bytes) {
         if let Some((_, node)) = cluster.nodes().choose(rng) {
             // Refused or lost: it stays open and is sent again.
             let _ = node.submit(raw).await;

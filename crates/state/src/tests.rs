@@ -14,7 +14,7 @@ use commonware_cryptography::{
 };
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, deterministic};
 use commonware_storage::qmdb::floor::Proportional;
-use commonware_utils::{N3f1, NZU16, NZUsize, TryCollect as _, ordered::Set, test_rng};
+use commonware_utils::{N3f1, NZU16, NZU64, NZUsize, TryCollect as _, ordered::Set, test_rng};
 use std::collections::BTreeMap;
 use types::{
     Account, ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, StateKey, StateValue,
@@ -43,6 +43,7 @@ fn spec(accounts: BTreeMap<Address, GenesisAccount>) -> ChainSpec {
             min_gap_ms: 5,
             settle_interval_ms: 50,
         },
+        epoch_blocks: NZU64!(32),
         committee: Committee::new(output).encode(),
         accounts,
     }

@@ -1,21 +1,26 @@
 //! The block: an Ethereum header, the extension it commits to, and raw transactions.
 
-use crate::transaction::MAX_TRANSACTION_BYTES;
+use crate::{committee::MAX_VALIDATORS, transaction::MAX_TRANSACTION_BYTES};
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, ReceiptEnvelope, proofs};
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{Decodable as _, Encodable as _};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use commonware_codec::{
-    Buf, Encode as _, EncodeSize, Error as CodecError, MaxEncodeSize, RangeCfg, Read, ReadExt as _,
-    Write,
+    Buf, Decode as _, Encode as _, EncodeSize, Error as CodecError, MaxEncodeSize, RangeCfg, Read,
+    ReadExt as _, Write,
 };
 use commonware_consensus::{
     Block as ConsensusBlock, BoundedBlock, CertifiableBlock, Heightable, types::Height,
 };
-use commonware_cryptography::{Digest as _, Digestible, ed25519, keccak256 as engine_keccak256};
+use commonware_cryptography::{
+    Digest as _, Digestible,
+    bls12381::primitives::{sharing::ModeVersion, variant::MinSig},
+    ed25519, keccak256 as engine_keccak256,
+};
+use commonware_glue::dkg::{ReshareBlock, types};
 use commonware_runtime::BufMut;
 use commonware_storage::{merkle::Location, mmb};
-use commonware_utils::range::NonEmptyRange;
+use commonware_utils::{range::NonEmptyRange, sequence::Unit};
 
 /// A validator's network key: it names the leader in a block's context.
 pub type PublicKey = ed25519::PublicKey;
@@ -28,14 +33,22 @@ pub type Context = commonware_consensus::simplex::types::Context<Digest, PublicK
 /// An Ethereum transaction receipt, not to be confused with our portable receipt.
 pub type TransactionReceipt = ReceiptEnvelope;
 
+/// What a block may carry of the key ceremony: a dealer's log, or in an epoch's last block what follows it.
+pub type Ceremony = types::Payload<MinSig, PublicKey>;
+/// Who signs in an epoch, who will, and the public part of the key they share.
+pub type EpochInfo = types::EpochInfo<MinSig, PublicKey>;
+
 /// Largest block body, in bytes of raw transactions with their length prefixes. Keeps a block
 /// within one network message and its spread within the leader timeout.
 pub const MAX_BODY_BYTES: usize = 2 << 20;
 /// Most transactions in a block: a bound for the decoder, far above what [`MAX_BODY_BYTES`] admits
 /// of real ones (a transfer has about 110 bytes).
 pub const MAX_TRANSACTIONS: usize = 1 << 16;
-/// Largest key ceremony payload: 64 participants at the measured 1.2 kB each, with room.
-pub const MAX_DKG_BYTES: usize = 96 << 10;
+/// Largest encoded [`Ceremony`], with the hash of the spec before it in block 0. A test compares it with the bound that the
+/// codec gives for [`MAX_VALIDATORS`].
+pub const MAX_DKG_BYTES: usize = 16 << 10;
+/// Before the ceremony's payload in block 0: the hash of the spec.
+pub(crate) const SPEC_HASH_BYTES: usize = 32;
 /// Largest RLP header: 20 fixed fields with a 256-byte bloom and a 32-byte `extraData` stay below.
 const MAX_HEADER_BYTES: usize = 1024;
 
@@ -50,11 +63,26 @@ pub struct Extension {
     pub ops_range: NonEmptyRange<Location<Family>>,
     /// Milliseconds of the block time within the header's second: 0 to 999.
     pub millis: u16,
-    /// Payload of the key ceremony (empty: none), opaque to everything but the ceremony.
+    /// Payload of the key ceremony, an encoded [`Ceremony`] (empty: none). In block 0 the hash of the spec stands before it.
     pub dkg: Bytes,
 }
 
 impl Extension {
+    /// Encodes what a block carries of the key ceremony, for [`Self::dkg`].
+    pub fn encode_ceremony(ceremony: Option<&Ceremony>) -> Bytes {
+        ceremony.map_or_else(Bytes::new, |ceremony| ceremony.encode().into())
+    }
+
+    /// Decodes [`Self::dkg`] of the block with this number.
+    fn ceremony(&self, number: u64) -> Result<Option<Ceremony>, CodecError> {
+        let skipped = if number == 0 { SPEC_HASH_BYTES } else { 0 };
+        let Some(bytes) = self.dkg.0.get(skipped..).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(None);
+        };
+        let bytes = self.dkg.0.slice_ref(bytes);
+        Ceremony::decode_cfg(bytes, &(MAX_VALIDATORS, ModeVersion::v1())).map(Some)
+    }
+
     /// keccak256 of the encoded extension: the header's `extraData`.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
@@ -125,6 +153,9 @@ pub enum BlockError {
     /// The body exceeds [`MAX_BODY_BYTES`].
     #[error("body exceeds {MAX_BODY_BYTES} bytes")]
     Body,
+    /// What it carries of the key ceremony does not decode.
+    #[error("the payload of the key ceremony does not decode")]
+    Ceremony,
 }
 
 impl Block {
@@ -163,6 +194,9 @@ impl Block {
         }
         if header.extra_data.as_ref() != extension.hash().as_slice() {
             return Err(BlockError::Extension);
+        }
+        if extension.ceremony(header.number).is_err() {
+            return Err(BlockError::Ceremony);
         }
         if body_bytes(&transactions) > MAX_BODY_BYTES {
             return Err(BlockError::Body);
@@ -339,6 +373,17 @@ impl CertifiableBlock for Block {
 
     fn context(&self) -> Context {
         self.extension.context.clone()
+    }
+}
+
+impl ReshareBlock for Block {
+    type Variant = MinSig;
+    type PublicKey = PublicKey;
+    type Directory = Unit;
+
+    fn payload(&self) -> Option<Ceremony> {
+        // It decodes, or this block would not be.
+        self.extension.ceremony(self.number()).ok().flatten()
     }
 }
 

@@ -10,8 +10,8 @@ use commonware_cryptography::bls12381::{
 use commonware_utils::{N3f1, NZU32, ordered::Set};
 use std::num::NonZeroU32;
 
-/// Upper bound on validators in one committee; a parameter of the codec, so fixed at genesis.
-pub const MAX_VALIDATORS: NonZeroU32 = NZU32!(64);
+/// Upper bound on validators in one committee, as in `Members`; a parameter of the codec, so fixed for ever.
+pub const MAX_VALIDATORS: NonZeroU32 = NZU32!(32);
 
 /// The result of a key ceremony: who holds shares, and the public polynomial they add up to.
 ///

@@ -22,10 +22,11 @@ mod state;
 mod transaction;
 
 pub use block::{
-    Block, BlockError, Context, Digest, Extension, Family, MAX_BODY_BYTES, MAX_DKG_BYTES,
-    MAX_TRANSACTIONS, PublicKey, TransactionReceipt, receipts_root, transactions_root,
+    Block, BlockError, Ceremony, Context, Digest, EpochInfo, Extension, Family, MAX_BODY_BYTES,
+    MAX_DKG_BYTES, MAX_TRANSACTIONS, PublicKey, TransactionReceipt, receipts_root,
+    transactions_root,
 };
-pub use committee::{Committee, CommitteeError, Namespace};
+pub use committee::{Committee, CommitteeError, MAX_VALIDATORS, Namespace};
 pub use spec::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing, SpecError};
 pub use state::{Account, StateKey, StateValue};
 pub use transaction::{MAX_TRANSACTION_BYTES, Transaction, TransactionError};

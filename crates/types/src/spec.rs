@@ -1,16 +1,22 @@
 //! The chain spec: everything the members of a network agree on before block 0.
 
 use crate::{
-    block::{Block, Context, Digest, Extension, Family},
+    block::{Block, Ceremony, Context, Digest, EpochInfo, Extension, Family},
     committee::{Committee, CommitteeError},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
+use commonware_codec::Encode as _;
 use commonware_consensus::types::{Epoch, Round, View};
 use commonware_cryptography::Digest as _;
+use commonware_glue::dkg::types::EpochOutcome;
 use commonware_storage::merkle::Location;
-use commonware_utils::range::NonEmptyRange;
+use commonware_utils::{range::NonEmptyRange, sequence::Unit};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU64};
+
+/// Blocks of an epoch for each validator, at least: half of them are for dealers' logs, each of which needs its dealer's turn to
+/// lead, and turns are lost when a leader is.
+const TURNS_PER_EPOCH: u64 = 8;
 
 /// A network's constitution, kept as `genesis.json` in every data directory.
 ///
@@ -35,6 +41,8 @@ pub struct ChainSpec {
     pub limits: Limits,
     /// When blocks are made.
     pub pacing: Pacing,
+    /// Blocks in an epoch. In each the key is shared anew, among the validators that `Members` names for the next.
+    pub epoch_blocks: NonZeroU64,
     /// The committee of epoch 0, from the key ceremony, in the engine's encoding.
     pub committee: Bytes,
     /// Accounts and contracts that exist at block 0.
@@ -192,12 +200,36 @@ impl ChainSpec {
                 "fewer than 4 validators tolerate no fault; only development networks may",
             );
         }
+        let validators = committee.validators().len() as u64;
+        if self.epoch_blocks.get() < validators.saturating_mul(TURNS_PER_EPOCH) {
+            return invalid(
+                "epoch_blocks",
+                self.epoch_blocks.get(),
+                "every validator needs turns to deal: choose at least 8 blocks for each",
+            );
+        }
         Ok(())
+    }
+
+    /// Who signs in epoch 0 and in the next two: the committee of genesis.
+    ///
+    /// # Errors
+    /// The committee does not decode.
+    pub fn first_epoch(&self) -> Result<EpochInfo, SpecError> {
+        let committee = self.committee()?;
+        Ok(EpochInfo {
+            outcome: EpochOutcome::Success,
+            epoch: Epoch::zero(),
+            output: committee.output().clone(),
+            players: committee.validators().clone(),
+            next_players: committee.validators().clone(),
+            directory: Unit,
+        })
     }
 
     /// Block 0, given the commitments of the state made from [`Self::accounts`].
     ///
-    /// Its key ceremony payload is the hash of the whole spec followed by the committee, so the
+    /// Its key ceremony payload is the hash of the whole spec followed by the first epoch, so the
     /// genesis hash, and with it every signature, commits to each field of the spec.
     pub fn genesis(
         &self,
@@ -217,6 +249,7 @@ impl ChainSpec {
                 reason: "a network needs a validator",
             })?;
         let spec_hash = keccak256(serde_json::to_vec(self)?);
+        let ceremony = Ceremony::EpochInfo(self.first_epoch()?).encode();
         let extension = Extension {
             context: Context {
                 round: Round::new(Epoch::zero(), View::zero()),
@@ -226,7 +259,7 @@ impl ChainSpec {
             ops_root,
             ops_range,
             millis: u16::try_from(self.time_ms % 1000).unwrap_or_default(),
-            dkg: [spec_hash.as_slice(), &self.committee].concat().into(),
+            dkg: [spec_hash.as_slice(), &ceremony].concat().into(),
         };
         let header = alloy_consensus::Header {
             state_root: B256::from_slice(state_root.as_ref()),

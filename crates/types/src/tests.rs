@@ -1,6 +1,6 @@
 use crate::{
-    Block, BlockError, Context, Digest, Extension, MAX_BODY_BYTES, Namespace, Transaction,
-    TransactionError,
+    Block, BlockError, Ceremony, Context, Digest, EpochInfo, Extension, MAX_BODY_BYTES,
+    MAX_DKG_BYTES, MAX_VALIDATORS, Namespace, Transaction, TransactionError,
 };
 use alloy_consensus::{Header, SignableTransaction as _, TxEip1559, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -10,9 +10,19 @@ use commonware_consensus::{
     BoundedBlock as _,
     types::{Epoch, Round, View},
 };
-use commonware_cryptography::{Digest as _, Digestible as _, Signer as _, ed25519};
+use commonware_cryptography::{
+    Digest as _, Digestible as _, Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt,
+        primitives::{sharing::Mode, variant::MinSig},
+    },
+    ed25519,
+};
+use commonware_glue::dkg::{ReshareBlock as _, types::EpochOutcome};
 use commonware_storage::merkle::Location;
-use commonware_utils::non_empty_range;
+use commonware_utils::{
+    N3f1, TryCollect as _, non_empty_range, ordered::Set, sequence::Unit, test_rng,
+};
 
 fn extension(dkg: Bytes) -> Extension {
     Extension {
@@ -110,6 +120,42 @@ fn fixed_fields_and_bounds_are_enforced() {
         Block::new(header(&extension, &[]), extension, large),
         Err(BlockError::Body)
     );
+}
+
+#[test]
+fn a_block_carries_of_the_key_ceremony_what_decodes_or_nothing() {
+    let sealed = |dkg: &'static [u8]| {
+        let extension = extension(Bytes::from_static(dkg));
+        Block::new(header(&extension, &[]), extension, vec![])
+    };
+    assert!(sealed(b"").unwrap().payload().is_none());
+    assert_eq!(sealed(b"payload"), Err(BlockError::Ceremony));
+
+    let players: Set<_> = (0..4)
+        .map(|seed| ed25519::PrivateKey::from_seed(seed).public_key())
+        .try_collect()
+        .unwrap();
+    let (output, _) =
+        feldman_desmedt::deal::<MinSig, _, N3f1>(test_rng(), Mode::NonZeroCounter, players.clone())
+            .unwrap();
+    let ceremony = Ceremony::EpochInfo(EpochInfo {
+        outcome: EpochOutcome::Success,
+        epoch: Epoch::new(4),
+        output,
+        players: players.clone(),
+        next_players: players,
+        directory: Unit,
+    });
+    let carrying = extension(Extension::encode_ceremony(Some(&ceremony)));
+    let block = Block::new(header(&carrying, &[]), carrying, vec![]).unwrap();
+    let decoded = Block::decode(block.encode()).unwrap();
+    assert!(decoded.payload() == Some(ceremony));
+}
+
+#[test]
+fn the_largest_ceremony_fits_a_block() {
+    let largest = crate::block::SPEC_HASH_BYTES + Ceremony::max_encode_size(MAX_VALIDATORS);
+    assert!(largest <= MAX_DKG_BYTES, "{largest}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A proposal as people read it.
 
-use client::governance::{Outlook, Proposal};
+use client::governance::{EpochStart, Outlook, Proposal};
 use humantime::{format_duration, format_rfc3339_seconds};
 use std::{
     fmt,
@@ -90,14 +90,10 @@ impl fmt::Display for Shown<'_> {
         if let Some(after) = &proposal.after {
             write!(f, "; after it: {}", by(&after.can_halt))?;
         }
-        if proposal
-            .after
-            .as_ref()
-            .is_some_and(|after| after.validators != proposal.now.validators)
-        {
+        if let Some(EpochStart { epoch, block }) = proposal.validators_change {
             write!(
                 f,
-                "\n\nNodes of this version go on with the validators of genesis, whatever Members says."
+                "\n\nExecuted now, other validators would sign from epoch {epoch} on, that is from block {block}."
             )?;
         }
         if let Some(impossible) = &proposal.impossible {

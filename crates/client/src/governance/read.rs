@@ -1,7 +1,10 @@
 //! Reading what was proposed, from one of several nodes. They are believed.
 
-use super::{Outlook, Proposal, Vote};
-use crate::rpc::{Nodes, RpcError};
+use super::{EpochStart, Outlook, Proposal, Vote};
+use crate::{
+    node::{self, Committee},
+    rpc::{Nodes, RpcError},
+};
 use alloy_primitives::{B256, Bytes, U64, U256};
 use alloy_sol_types::{SolCall, SolError as _, SolEvent as _};
 use contracts::{
@@ -122,6 +125,12 @@ impl Governance<'_> {
                 Err(error) => return Err(error),
             }
         }
+        let changes = |after: &Outlook| after.validators != outlook(now.clone(), &names).validators;
+        let validators_change = if after.as_ref().is_some_and(changes) {
+            Some(self.validators_change().await?)
+        } else {
+            None
+        };
         let executable_from: u64 = found.executableFrom.to();
         Ok(Proposal {
             number,
@@ -141,6 +150,7 @@ impl Governance<'_> {
             },
             now: outlook(now, &names),
             after,
+            validators_change,
             impossible,
         })
     }
@@ -152,6 +162,17 @@ impl Governance<'_> {
     pub async fn try_out(&self, actions: &[Action]) -> Result<(), GovernanceError> {
         let actions = actions.iter().map(Action::encode).collect();
         self.outlook_after(actions).await.map(drop)
+    }
+
+    /// From when on validators sign that `Members` has now.
+    async fn validators_change(&self) -> Result<EpochStart, GovernanceError> {
+        let nothing: [u8; 0] = [];
+        let committee: Committee = self.0.call(node::VALIDATORS, nothing).await?;
+        let epoch = committee.changes_sign_from.to();
+        Ok(EpochStart {
+            epoch,
+            block: committee.first_block_of(epoch),
+        })
     }
 
     /// Calls a view of a system contract.

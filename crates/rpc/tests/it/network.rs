@@ -41,7 +41,11 @@ async fn a_node_says_where_it_belongs() {
     let key = hex::encode_prefixed(commonware_codec::Encode::encode(key));
     assert_eq!(
         validators,
-        json!({"epoch": "0x0", "quorum": "0x1", "validators": [{"index": "0x0", "publicKey": key}]})
+        json!({
+            "epoch": "0x0", "firstBlock": "0x0", "lastBlock": "0x17", "quorum": "0x1",
+            "validators": [{"index": "0x0", "publicKey": key}], "next": [key], "afterNext": [key],
+            "changesSignFrom": "0x3",
+        })
     );
 }
 

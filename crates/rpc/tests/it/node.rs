@@ -5,7 +5,7 @@ use alloy_eips::{eip2718::Encodable2718 as _, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
-use chain::{genesis, import::ImportedBlock};
+use chain::{Connected, Peers, SecretsKey, genesis, import::ImportedBlock};
 use commonware_cryptography::{
     ChaCha20Poly1305, Signer as _,
     bls12381::{
@@ -25,7 +25,10 @@ use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{N3f1, NZUsize, TryCollect as _, ordered::Map};
+use commonware_utils::{
+    N3f1, NZU64, NZUsize, TryCollect as _,
+    ordered::{Map, Set},
+};
 use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rpc::{Config, Limits, Server};
 use serde_json::{Value, json};
@@ -486,6 +489,7 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
         fees,
         limits,
         pacing,
+        epoch_blocks: NZU64!(24),
         committee: Committee::new(output).encode(),
         accounts,
     };
@@ -511,7 +515,7 @@ fn peer(
         b"rpc/test",
         LISTEN,
         NZUsize!(16),
-        chain::message_bytes_max(1),
+        chain::message_bytes_max(),
         NZUsize!(1024),
     )
 }
@@ -531,7 +535,6 @@ async fn validator(
     share: chain::Share,
     archive: bool,
 ) -> (commonware_runtime::Handle<()>, chain::Node) {
-    let public_key = key.public_key();
     let (mut network, mut oracle) = Network::new(context.child("network"), peer(&key));
     track(&mut oracle, &key);
     let mut channel = 0;
@@ -540,11 +543,13 @@ async fn validator(
         network.register(channel, quota)
     });
     network.start();
+    let me = key.public_key();
     let config = chain::Config {
         spec,
         partition_prefix: "test".to_owned(),
-        public_key,
-        share,
+        signer: key,
+        share: Some(share),
+        secrets_key: SecretsKey::new([7; 32]),
         strategy: Sequential,
         page_cache_bytes: 4 << 20,
         mempool: chain::mempool::Limits::default(),
@@ -554,8 +559,8 @@ async fn validator(
     let started = chain::start(
         context.child("chain"),
         config,
-        oracle.clone(),
         oracle,
+        Peers::new(Connected, me, Set::default(), NZUsize!(64)),
         channels,
     );
     Box::pin(started).await.unwrap()

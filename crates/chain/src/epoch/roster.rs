@@ -1,0 +1,276 @@
+//! Who validates in the epochs to come, as `Members` said when it was read.
+
+use super::Calendar;
+use crate::alias::Runtime;
+use alloy_primitives::{B256, U256};
+use commonware_codec::{DecodeExt as _, Encode as _, RangeCfg};
+use commonware_consensus::types::Epoch;
+use commonware_glue::dkg::ParticipantsProvider;
+use commonware_macros::select;
+use commonware_storage::metadata::{self, Metadata};
+use commonware_utils::{
+    channel::{mpsc, oneshot},
+    ordered::Set,
+    sequence::{U64, Unit},
+};
+use contracts::{SystemContract, member};
+use state::{StateError, StateRead};
+use std::collections::BTreeMap;
+use tracing::warn;
+use types::{Committee, MAX_VALIDATORS, PublicKey, StateKey, StateValue};
+
+/// Readings kept: of the epochs whose committees are not named yet, and the one before, which stands in for one that cannot be.
+const KEPT: usize = 4;
+/// Most entries of a list in `Members`, whatever its length says.
+const LIST_MAX: u64 = 128;
+
+/// What `Members` says.
+pub struct Roster;
+
+impl Roster {
+    /// The keys of the validators. Those that are no ed25519 public key are left out: whoever registered one has no validator.
+    ///
+    /// # Errors
+    /// As [`StateRead::read_many`].
+    pub async fn validators(state: &impl StateRead) -> Result<Set<PublicKey>, StateError> {
+        let keys = list(state, member::VALIDATORS).await?;
+        Ok(public_keys(keys))
+    }
+
+    /// The keys of all nodes of all organizations.
+    ///
+    /// # Errors
+    /// As [`StateRead::read_many`].
+    pub async fn nodes(state: &impl StateRead) -> Result<Set<PublicKey>, StateError> {
+        let mut keys = Vec::new();
+        for organization in list(state, member::ORGANIZATIONS).await? {
+            keys.extend(list(state, member::nodes_of(organization)).await?);
+        }
+        Ok(public_keys(keys))
+    }
+}
+
+fn public_keys(keys: Vec<B256>) -> Set<PublicKey> {
+    let decode = |key: B256| PublicKey::decode(bytes::Bytes::copy_from_slice(&key.0)).ok();
+    Set::from_iter_dedup(keys.into_iter().filter_map(decode))
+}
+
+/// A list of words in the storage of `Members`.
+async fn list(state: &impl StateRead, slot: U256) -> Result<Vec<B256>, StateError> {
+    let members = SystemContract::Members.address();
+    let StateValue::Slot(length) = state.read(StateKey::Slot(members, slot)).await? else {
+        return Ok(Vec::new());
+    };
+    let keys: Vec<_> = (0..length.saturating_to::<u64>().min(LIST_MAX))
+        .map(|index| StateKey::Slot(members, member::item(slot, index)))
+        .collect();
+    let values = state.read_many(&keys).await?;
+    let words = values.into_iter().map(|value| match value {
+        StateValue::Slot(word) => word.into(),
+        _ => B256::ZERO,
+    });
+    Ok(words.collect())
+}
+
+struct Reading {
+    epoch: u64,
+    validators: Set<PublicKey>,
+    done: oneshot::Sender<()>,
+}
+
+struct Question {
+    epoch: u64,
+    reply: oneshot::Sender<Set<PublicKey>>,
+}
+
+/// A handle to the readings. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Electorate {
+    calendar: Calendar,
+    readings: mpsc::Sender<Reading>,
+    questions: mpsc::Sender<Question>,
+}
+
+impl Electorate {
+    /// The epoch for which `Members` is read after the block at a height, if it is.
+    pub fn read_for(&self, height: u64) -> Option<u64> {
+        self.calendar.read_for(height)
+    }
+
+    /// Keeps who validates in an epoch. Returns when it is durable, and never if that failed. Repeating is harmless.
+    pub async fn record(&self, epoch: u64, validators: Set<PublicKey>) {
+        let (done, kept) = oneshot::channel();
+        let reading = Reading {
+            epoch,
+            validators,
+            done,
+        };
+        let _ = self.readings.send(reading).await;
+        if kept.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl ParticipantsProvider for Electorate {
+    type PublicKey = PublicKey;
+    type Directory = Unit;
+
+    async fn participants(&mut self, epoch: Epoch) -> Set<PublicKey> {
+        let (reply, answer) = oneshot::channel();
+        let question = Question {
+            epoch: epoch.get(),
+            reply,
+        };
+        let _ = self.questions.send(question).await;
+        match answer.await {
+            Ok(participants) => participants,
+            // The node is stopping.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn directory(&mut self, _epoch: Epoch, _peers: Set<PublicKey>) -> Unit {
+        Unit
+    }
+}
+
+/// The readings' one owner.
+pub struct Actor<E: Runtime> {
+    context: E,
+    founders: Set<PublicKey>,
+    /// Fewer than this many are no committee.
+    least: usize,
+    disk: Metadata<E, U64, Vec<u8>>,
+    known: BTreeMap<u64, Set<PublicKey>>,
+    waiting: Vec<Question>,
+    readings: mpsc::Receiver<Reading>,
+    questions: mpsc::Receiver<Question>,
+}
+
+impl<E: Runtime> Actor<E> {
+    /// Opens what was read before.
+    pub async fn open(
+        context: E,
+        prefix: &str,
+        calendar: Calendar,
+        committee: &Committee,
+        least: usize,
+    ) -> Result<(Self, Electorate), metadata::Error> {
+        let config = metadata::Config {
+            partition: format!("{prefix}-electorate"),
+            codec_config: (RangeCfg::new(0..=usize::from(u16::MAX)), ()),
+        };
+        let disk = Metadata::<E, U64, Vec<u8>>::init(context.child("electorate"), config).await?;
+        let entry = |key: &U64| {
+            let encoded = bytes::Bytes::copy_from_slice(disk.get(key)?);
+            let validators = decode(encoded)?;
+            Some((u64::from(key), validators))
+        };
+        let known = disk.keys().filter_map(entry).collect();
+        let (reading, readings) = mpsc::channel(4);
+        let (question, questions) = mpsc::channel(64);
+        let actor = Self {
+            context,
+            founders: committee.validators().clone(),
+            least,
+            disk,
+            known,
+            waiting: Vec::new(),
+            readings,
+            questions,
+        };
+        let electorate = Electorate {
+            calendar,
+            readings: reading,
+            questions: question,
+        };
+        Ok((actor, electorate))
+    }
+
+    /// Serves until the node stops.
+    ///
+    /// # Panics
+    /// When storage fails: the node must stop, and restart from what is durable.
+    pub fn start(self) {
+        let context = self.context.child("electorate");
+        #[expect(
+            clippy::expect_used,
+            reason = "a node that cannot keep who validates must stop"
+        )]
+        context.spawn(|_| async move { self.run().await.expect("electorate: storage failed") });
+    }
+
+    async fn run(mut self) -> Result<(), metadata::Error> {
+        loop {
+            // The first that is ready is taken, in this order.
+            select! {
+                reading = self.readings.recv() => {
+                    let Some(Reading { epoch, validators, done }) = reading else {
+                        return Ok(());
+                    };
+                    self = self.keep(epoch, validators).await?;
+                    let _ = done.send(());
+                },
+                question = self.questions.recv() => {
+                    let Some(question) = question else {
+                        return Ok(());
+                    };
+                    self.waiting.push(question);
+                },
+            }
+            self.answer();
+        }
+    }
+
+    async fn keep(mut self, epoch: u64, read: Set<PublicKey>) -> Result<Self, metadata::Error> {
+        let most = MAX_VALIDATORS.get() as usize;
+        let validators = if (self.least..=most).contains(&read.len()) {
+            read
+        } else {
+            // The same on every node: it follows from readings alone.
+            warn!(
+                epoch,
+                found = read.len(),
+                least = self.least,
+                most,
+                "no committee can be made of these validators: the previous ones stay"
+            );
+            let previous = self.known.get(&epoch.saturating_sub(1));
+            previous.unwrap_or(&self.founders).clone()
+        };
+        self.disk.put(U64::new(epoch), validators.encode().to_vec());
+        self.known.insert(epoch, validators);
+        while self.known.len() > KEPT {
+            if let Some((oldest, _)) = self.known.pop_first() {
+                self.disk.remove(&U64::new(oldest));
+            }
+        }
+        self.disk = self.disk.sync().await?;
+        Ok(self)
+    }
+
+    /// Answers what can be: epochs 0 and 1 are the founders', a later one's question waits for its reading.
+    fn answer(&mut self) {
+        let (known, founders) = (&self.known, &self.founders);
+        for question in std::mem::take(&mut self.waiting) {
+            let answer = match question.epoch {
+                0 | 1 => Some(founders),
+                epoch => known.get(&epoch),
+            };
+            match answer {
+                Some(answer) => {
+                    let _ = question.reply.send(answer.clone());
+                }
+                None if question.reply.is_closed() => {}
+                None => self.waiting.push(question),
+            }
+        }
+    }
+}
+
+fn decode(encoded: bytes::Bytes) -> Option<Set<PublicKey>> {
+    use commonware_codec::Decode as _;
+    let range = RangeCfg::new(0..=MAX_VALIDATORS.get() as usize);
+    Set::decode_cfg(encoded, &(range, ())).ok()
+}

@@ -1,0 +1,185 @@
+use super::{
+    Calendar, Connected, Dialer, Electorate, ElectorateActor, Peers, Secrets, SecretsError,
+    SecretsKey,
+};
+use commonware_codec::Encode as _;
+use commonware_consensus::types::Epoch;
+use commonware_cryptography::{
+    Signer as _,
+    bls12381::{
+        dkg::feldman_desmedt,
+        primitives::{group::Share, sharing::Mode, variant::MinSig},
+    },
+    ed25519,
+};
+use commonware_glue::dkg::{ParticipantsProvider as _, SecretStore as _, network::Manager as _};
+use commonware_p2p::{Provider as _, TrackedPeers};
+use commonware_runtime::{
+    Blob as _, ReadOptions, Runner as _, Storage as _, Supervisor as _, deterministic,
+};
+use commonware_utils::{
+    N3f1, NZU64, NZUsize, TryCollect as _, ordered::Set, sequence::Unit, test_rng,
+};
+use std::sync::{Arc, Mutex};
+use types::{Committee, PublicKey};
+
+fn keys(seeds: impl IntoIterator<Item = u64>) -> Set<PublicKey> {
+    let key = |seed| ed25519::PrivateKey::from_seed(seed).public_key();
+    seeds.into_iter().map(key).try_collect().unwrap()
+}
+
+fn dealt() -> (Committee, Share) {
+    let (output, shares) =
+        feldman_desmedt::deal::<MinSig, _, N3f1>(test_rng(), Mode::NonZeroCounter, keys(0..4))
+            .unwrap();
+    let share = shares.values().first().unwrap().clone();
+    (Committee::new(output), share)
+}
+
+/// All bytes on disk under a partition.
+async fn on_disk(context: &deterministic::Context, partition: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for name in context.scan(partition).await.unwrap() {
+        let (blob, size) = context.open(partition, &name).await.unwrap();
+        let size = usize::try_from(size).unwrap();
+        let read = blob.read_at(0, size, ReadOptions::default()).await.unwrap();
+        bytes.extend_from_slice(read.coalesce().as_ref());
+    }
+    bytes
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|part| part == needle)
+}
+
+#[test]
+fn secrets_outlive_a_restart_and_are_gone_when_retired() {
+    deterministic::Runner::default().start(|context| async move {
+        let (_, share) = dealt();
+        let key = SecretsKey::new([1; 32]);
+        let open = |label| Secrets::open(context.child(label), "node", &key);
+        let mut secrets = open("first").await.unwrap();
+        secrets.put_share(Epoch::new(4), share.clone()).await;
+        secrets.put_share(Epoch::new(5), share.clone()).await;
+        secrets.put_share(Epoch::new(5), share.clone()).await;
+        drop(secrets);
+
+        let mut secrets = open("again").await.unwrap();
+        assert_eq!(secrets.get_share(Epoch::new(4)).await, Some(share.clone()));
+        assert_eq!(secrets.get_share(Epoch::new(6)).await, None);
+        let sealed = secrets.sealed(Epoch::new(4)).unwrap();
+        drop(secrets);
+        let disk = on_disk(&context, "node-secrets").await;
+        assert!(contains(&disk, &sealed));
+        assert!(!contains(&disk, &share.encode()), "not in the clear");
+
+        let mut secrets = open("pruning").await.unwrap();
+        secrets.prune(Epoch::new(5)).await;
+        assert_eq!(secrets.get_share(Epoch::new(4)).await, None);
+        drop(secrets);
+        let disk = on_disk(&context, "node-secrets").await;
+        assert!(!contains(&disk, &sealed), "not even sealed");
+        let mut secrets = open("last").await.unwrap();
+        assert_eq!(secrets.get_share(Epoch::new(4)).await, None);
+        assert_eq!(secrets.get_share(Epoch::new(5)).await, Some(share));
+    });
+}
+
+#[test]
+fn secrets_open_with_their_key_only() {
+    deterministic::Runner::default().start(|context| async move {
+        let (_, share) = dealt();
+        let open = |label, key| {
+            let context = context.child(label);
+            async move { Secrets::open(context, "node", &SecretsKey::new([key; 32])).await }
+        };
+        let mut secrets = open("ours", 1).await.unwrap();
+        secrets.put_share(Epoch::new(7), share).await;
+        drop(secrets);
+        let refused = open("theirs", 2).await.err().unwrap();
+        assert!(matches!(refused, SecretsError::Sealed { epoch: 7 }));
+    });
+}
+
+async fn electorate(context: &deterministic::Context) -> Electorate {
+    let (committee, _) = dealt();
+    let calendar = Calendar::new(NZU64!(32));
+    let context = context.child("electorate");
+    let opened = ElectorateActor::open(context, "node", calendar, &committee, 4).await;
+    let (actor, electorate) = opened.unwrap();
+    actor.start();
+    electorate
+}
+
+#[test]
+fn the_announced_stay_when_members_name_no_committee() {
+    let (founders, _) = dealt();
+    let named = |context: deterministic::Context| async move {
+        let mut electorate = electorate(&context).await;
+        electorate.record(2, keys(1..4)).await;
+        let named = electorate.participants(Epoch::new(2)).await;
+        assert_eq!(&named, founders.validators());
+        electorate.record(3, keys(0..5)).await;
+        electorate.record(4, keys([])).await;
+        electorate.record(5, keys(0..33)).await;
+        for epoch in 3..=5 {
+            let named = electorate.participants(Epoch::new(epoch)).await;
+            assert_eq!(named, keys(0..5), "epoch {epoch}");
+        }
+    };
+    let ((), checkpoint) = deterministic::Runner::default().start_and_recover(named);
+    deterministic::Runner::from(checkpoint).start(|context| async move {
+        let mut electorate = electorate(&context).await;
+        let named = electorate.participants(Epoch::new(5)).await;
+        assert_eq!(named, keys(0..5), "after a restart");
+    });
+}
+
+type Announcements = Vec<(u64, TrackedPeers<PublicKey>)>;
+
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Announcements>>);
+
+impl Dialer for Told {
+    fn track(&mut self, number: u64, peers: TrackedPeers<PublicKey>) {
+        self.0.lock().unwrap().push((number, peers));
+    }
+}
+
+#[test]
+fn validators_go_before_others_when_there_is_little_room() {
+    let me = keys([0]).iter().next().unwrap().clone();
+    let told = Told::default();
+    let mut peers = Peers::new(told.clone(), me, keys([20]), NZUsize!(5));
+    let sets = |primary, secondary| TrackedPeers::new(primary, secondary);
+    let track = |peers: &mut Peers, epoch, primary, secondary| {
+        let tracked = peers.track(Epoch::new(epoch), sets(primary, secondary), &Unit);
+        assert!(tracked.is_ok());
+    };
+    track(&mut peers, 3, keys(0..4), keys([4]));
+    assert_eq!(peers.count(), 5, "three others, the next, the configured");
+    peers.admit(keys([0, 21, 22]));
+    track(&mut peers, 4, keys(0..6), keys([6]));
+    assert_eq!(peers.count(), 5, "the validators alone");
+    // What was told is not told again.
+    track(&mut peers, 4, keys(0..2), keys([]));
+    let told = told.0.lock().unwrap();
+    let numbers: Vec<u64> = told.iter().map(|(number, _)| *number).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    let (_, last) = told.last().unwrap();
+    assert_eq!(last, &sets(keys(0..6), keys([])));
+}
+
+#[test]
+fn whoever_asks_late_hears_of_the_last_peers() {
+    deterministic::Runner::default().start(|_| async move {
+        let me = keys([0]).iter().next().unwrap().clone();
+        let mut peers = Peers::new(Connected, me, keys([]), NZUsize!(9));
+        let tracked = TrackedPeers::new(keys(0..4), keys([4]));
+        assert!(peers.track(Epoch::new(1), tracked.clone(), &Unit).is_ok());
+        let mut heard = peers.subscribe().await;
+        assert_eq!(heard.recv().await.unwrap().latest, tracked);
+        peers.admit(keys([7]));
+        assert_eq!(heard.recv().await.unwrap().latest.secondary, keys([4, 7]));
+    });
+}
