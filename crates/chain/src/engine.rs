@@ -65,7 +65,7 @@ use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, Spe
 pub const CHANNELS: usize = 9;
 
 /// Fewest validators outside development networks, as in `Members`.
-const VALIDATORS_MIN: usize = 4;
+pub(crate) const VALIDATORS_MIN: usize = 4;
 /// State operations in one message of state sync.
 const SYNC_BATCH: NonZeroU64 = NZU64!(256);
 /// Bytes buffered before a write, by actor.

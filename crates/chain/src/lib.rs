@@ -15,12 +15,13 @@
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
 //! look like), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
-//! [`engine`] (the wiring), [`node`] (the handle). With the feature `import` there is a module of that name, for tests.
+//! [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
 mod alias;
 mod application;
+pub mod ceremony;
 pub mod engine;
 pub mod epoch;
 mod execution;
