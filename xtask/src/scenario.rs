@@ -8,6 +8,7 @@ mod kills;
 mod ledger;
 mod load;
 mod network;
+mod network_life;
 mod reads;
 mod sender;
 mod storage;
@@ -32,6 +33,8 @@ pub(crate) enum Scenario {
     Reads(reads::Args),
     /// Run unmodified Ethereum clients (tests/clients) against one validator and against four
     Clients(clients::Args),
+    /// Found a network of four organizations by its ceremony, let one in and one go by vote, grow to seven validators and back
+    NetworkLife(network_life::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
     Epcis(epcis::Args),
 }
@@ -44,6 +47,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
         Scenario::Bombs(args) => bombs::run(&args),
         Scenario::Reads(args) => reads::run(&args),
         Scenario::Clients(args) => clients::run(&args),
+        Scenario::NetworkLife(args) => network_life::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }
 }

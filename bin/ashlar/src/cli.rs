@@ -1,9 +1,9 @@
 //! The command line.
 
 use alloy_primitives::{Address, B256, U256};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use contracts::governance::{Action, Parameter};
-use std::path::PathBuf;
+use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
 /// A trust layer for services run by more than one organization.
 ///
@@ -35,6 +35,10 @@ pub enum Command {
     Gateway(ServiceArgs),
     /// Decide together: proposals, what they would lead to, votes
     Gov(GovArgs),
+    /// Who the members are, and which of their nodes validate
+    Member(MemberArgs),
+    /// Found a network with other organizations, or join one
+    Network(NetworkArgs),
     /// Check a receipt offline: exit 0 valid, 1 invalid, 2 cannot read
     Verify(VerifyArgs),
     /// Simulate the whole network under the faults of a seed
@@ -99,6 +103,166 @@ pub struct ServiceArgs {
     /// Stop when standard input closes, that is when whoever started us is gone
     #[arg(long)]
     pub stop_with_parent: bool,
+}
+
+/// `ashlar network`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "To found a network, at each of at least four organizations:\n  ashlar network card --dir D --organization acme --administrator 0x… --listen 203.0.113.7:9545\n  … send D/card.json to the others, and put theirs beside it …\n  ashlar network new --dir D --name \"our network\" --chain-id 7001 acme.json beta.json gamma.json delta.json\n  ashlar node --config D/node.toml\n\nTo take another organization in:\n  ashlar network invite --config D/node.toml > passport.json      (a member)\n  ashlar network join passport.json --dir D --listen 198.51.100.9:9545   (the newcomer)\n  ashlar gov propose add-organization …, a vote, and ashlar member set-node …   (docs/networks.md)"
+)]
+pub struct NetworkArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: NetworkCommand,
+}
+
+/// What `ashlar network` does.
+#[derive(Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Make this organization's keys, and a signed card for those it founds a network with
+    Card(CardArgs),
+    /// Found a network with the holders of these cards: make its key together, without a dealer
+    New(NewArgs),
+    /// Print a signed passport, with which others can join
+    Invite(InviteArgs),
+    /// Make this node's keys and configuration for the network of a passport
+    Join(JoinArgs),
+}
+
+/// Where a new node is.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// The node's directory, which nothing may be in yet
+    #[arg(long, value_name = "D")]
+    pub dir: PathBuf,
+    /// Where it listens for other nodes
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: SocketAddr,
+    /// Where other nodes reach it, if that is another address
+    #[arg(long, value_name = "IP:PORT")]
+    pub advertise: Option<SocketAddr>,
+    /// Where it answers JSON-RPC
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8545")]
+    pub rpc: SocketAddr,
+}
+
+/// `ashlar network card`.
+#[derive(Debug, Args)]
+pub struct CardArgs {
+    /// Where the node is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// What people call this organization, at most 31 bytes
+    #[arg(long, value_name = "NAME")]
+    pub organization: String,
+    /// Its first account, which may do everything in its name
+    #[arg(long, value_name = "ADDRESS")]
+    pub administrator: Address,
+}
+
+/// `ashlar network new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// This organization's directory, where its card was made
+    #[arg(long, value_name = "D")]
+    pub dir: PathBuf,
+    /// What people call the network. Like the following, the same at all founders
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// The EVM chain id
+    #[arg(long, value_name = "ID")]
+    pub chain_id: u64,
+    /// Blocks after which the key is shared anew (docs/epochs.md)
+    #[arg(long, value_name = "N", default_value = "600")]
+    pub epoch_blocks: NonZeroU64,
+    /// How many validators each organization may have
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub validator_limit: u16,
+    /// Let accounts of no organization transact and deploy, too
+    #[arg(long)]
+    pub open: bool,
+    /// Seconds between a decision and its execution, at least an hour; with --dev, at least one
+    #[arg(long, value_name = "S", default_value = "86400")]
+    pub timelock: u64,
+    /// A network to try things out: periods of governance may be seconds, and well-known accounts are funded
+    #[arg(long)]
+    pub dev: bool,
+    /// The cards of all founders
+    #[arg(required = true, value_name = "CARD")]
+    pub cards: Vec<PathBuf>,
+}
+
+/// `ashlar network invite`.
+#[derive(Debug, Args)]
+pub struct InviteArgs {
+    /// The configuration of a node of the network
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `ashlar network join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// The passport
+    #[arg(value_name = "PASSPORT")]
+    pub passport: PathBuf,
+    /// Where the node is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The network's identity as you know it from elsewhere: another is refused
+    #[arg(long, value_name = "HEX")]
+    pub identity: Option<String>,
+}
+
+/// `ashlar member`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Try it on a network of `ashlar up`:\n  ashlar member list\n  ashlar member set-node 0x… observer --dev-account 0"
+)]
+pub struct MemberArgs {
+    /// JSON-RPC of your organization's own node: what it says is believed
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8545",
+        global = true
+    )]
+    pub rpc: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: MemberCommand,
+}
+
+/// What `ashlar member` does.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// Organizations, their nodes, and who signs
+    List {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a node of your organization does. Validators need room under its limit, and sign three or four epochs later
+    SetNode {
+        /// The node's network key, 32 bytes in hex
+        key: B256,
+        /// What it does
+        role: NodeRole,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NodeRole {
+    /// Nothing: it is no node of the organization any more
+    None,
+    /// It follows the chain
+    Observer,
+    /// It signs
+    Validator,
 }
 
 /// `ashlar gov`.

@@ -12,12 +12,13 @@ use client::{
     rpc::Nodes,
 };
 use contracts::{
+    SystemContract,
     abi::IGovernance,
     governance::{Action, Choice},
 };
 use shown::{Shown, line};
 use std::time::Duration;
-use wallet::Wallet;
+pub use wallet::Wallet;
 
 /// How long a node may take for one answer: longer than a transaction is waited for.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,7 +79,7 @@ async fn decide<C: SolCall>(
     call: &C,
 ) -> Result<()> {
     let wallet = Wallet::open(signer)?;
-    wallet.send(nodes, call).await?;
+    wallet.send(nodes, SystemContract::Governance, call).await?;
     print(&read(nodes, proposal).await?, false)
 }
 
@@ -92,7 +93,9 @@ async fn propose(nodes: &Nodes, signer: &SignerArgs, why: &str, action: &Action)
         actions: vec![action.encode()],
         description: why.to_owned(),
     };
-    let logs = wallet.send(nodes, &call).await?;
+    let logs = wallet
+        .send(nodes, SystemContract::Governance, &call)
+        .await?;
     let made = logs
         .iter()
         .find_map(|log| IGovernance::Proposed::decode_log(log).ok());

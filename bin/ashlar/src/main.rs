@@ -7,8 +7,10 @@ mod files;
 mod gateway;
 mod governance;
 mod logging;
+mod member;
 mod network;
 mod node;
+mod p2p;
 mod shutdown;
 mod sim;
 mod status;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Node(args) => node::node(&args),
         Command::Gateway(args) => gateway::gateway(&args),
         Command::Gov(args) => governance::govern(&args),
+        Command::Member(args) => member::member(&args),
+        Command::Network(args) => network::command(&args),
         Command::Completions(args) => {
             clap_complete::generate(
                 args.shell,

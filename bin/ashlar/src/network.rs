@@ -1,9 +1,17 @@
-//! A network's files: keys, chain spec and one configuration per process.
+//! A network's files: keys, chain spec and one configuration per process. Those of a development network are made here, those of
+//! a network between organizations in the modules below.
+
+mod card;
+mod founding;
+mod passport;
+mod signed;
 
 use crate::{
+    cli::{NetworkArgs, NetworkCommand},
     files::{write_public, write_secret},
     gateway,
-    node::{NodeConfig, P2pConfig, PeerConfig, RpcConfig},
+    node::{NodeConfig, RpcConfig},
+    p2p::{P2pConfig, PeerConfig},
     supervisor::Service,
 };
 use alloy_primitives::{Address, B256, U256, hex, utils::parse_ether};
@@ -260,6 +268,16 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
     let spec = dev_spec(&Committee::new(output), &keys)?;
     gateway::create(layout, &spec, validators, ports)?;
     write_public(&layout.spec(), spec.to_json()?.as_bytes())
+}
+
+/// `ashlar network`.
+pub fn command(args: &NetworkArgs) -> Result<()> {
+    match &args.command {
+        NetworkCommand::Card(args) => card::make(args),
+        NetworkCommand::New(args) => founding::found(args),
+        NetworkCommand::Invite(args) => passport::invite(args),
+        NetworkCommand::Join(args) => passport::join(args),
+    }
 }
 
 /// Hash of block 0. Its state root is computed in memory, as every node computes it on disk.

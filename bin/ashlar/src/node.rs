@@ -4,24 +4,16 @@ use crate::{
     cli::ServiceArgs,
     files::{self, DirectoryLock, beside},
     network::dev_accounts,
+    p2p::{self, P2pConfig},
     shutdown::{self, Shutdown},
 };
 use alloy_primitives::{hex, keccak256};
 use anyhow::{Context as _, Result, anyhow};
-use chain::{Dialer, Peers, SecretsKey, StartError};
+use chain::{SecretsKey, StartError};
 use commonware_codec::Encode as _;
-use commonware_cryptography::{ChaCha20Poly1305, Signer as _, ed25519};
-use commonware_p2p::{
-    self as p2p, Ingress, TrackedPeers,
-    authenticated::discovery::{self, Network},
-};
+use commonware_cryptography::ed25519;
 use commonware_parallel::Rayon;
 use commonware_runtime::{Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
-use commonware_stream::{
-    cups::{self, Cups},
-    sake::{self, Sake},
-};
-use commonware_utils::{NZUsize, ordered::Set};
 use serde::{Deserialize, Serialize};
 use state::GenesisError;
 use std::{
@@ -34,7 +26,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use types::{ChainSpec, PublicKey};
+use types::ChainSpec;
 use zeroize::Zeroizing;
 
 /// How long a stopping node may take to finish what it is doing.
@@ -82,40 +74,8 @@ pub struct RpcConfig {
     pub listen: SocketAddr,
 }
 
-/// Where the other nodes are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct P2pConfig {
-    /// Where we listen for the other nodes. Connections are authenticated and encrypted.
-    pub listen: SocketAddr,
-    /// Where the other nodes reach us, if that is not where we listen. They pass it on among themselves, signed by us, so it may
-    /// change whenever this node starts again.
-    #[serde(default)]
-    pub advertise: Option<SocketAddr>,
-    /// Other nodes that this one speaks with at once, at most: all validators, and observers as far as there is room. Each takes
-    /// 1.6 MB of memory.
-    #[serde(default = "default_peers")]
-    pub max_peers: usize,
-    /// Nodes to begin with: their keys, and where they were when this was written. The others are found through them.
-    pub peers: Vec<PeerConfig>,
-}
-
-/// A node's network key and address.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PeerConfig {
-    /// ed25519 public key, hex.
-    pub public_key: String,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
 const fn default_threads() -> usize {
     2
-}
-
-const fn default_peers() -> usize {
-    24
 }
 
 const fn default_page_cache() -> usize {
@@ -214,40 +174,14 @@ async fn serve(
     share: Option<chain::Share>,
     shutdown: Shutdown,
 ) -> Result<()> {
-    let bootstrappers: Vec<(PublicKey, Ingress)> = config
-        .p2p
-        .peers
-        .iter()
-        .map(|peer| Ok((parse_key(&peer.public_key)?, Ingress::from(peer.address))))
-        .collect::<Result<_>>()?;
-    let others = NonZeroUsize::new(config.p2p.max_peers).context("p2p.max_peers is 0")?;
-    let known = Set::from_iter_dedup(bootstrappers.iter().map(|(key, _)| key.clone()));
-    let me = key.public_key();
-    let mut p2p = discovery::Config::local(
-        Cups::<_, ChaCha20Poly1305>::new(
-            Sake {
-                signer: key.clone(),
-                synchrony_bound: Duration::from_secs(5),
-                max_handshake_age: Duration::from_secs(10),
-                version: sake::Version::V1,
-            },
-            cups::Version::V1,
-        ),
-        &p2p_namespace(&spec)?,
-        config.p2p.listen,
-        config.p2p.advertise.unwrap_or(config.p2p.listen),
-        bootstrappers,
-        // With ourselves.
-        others.saturating_add(1),
+    let namespace = p2p_namespace(&spec)?;
+    let (mut network, oracle, peers) = p2p::join(
+        context.child("network"),
+        &key,
+        &config.p2p,
+        &namespace,
         chain::message_bytes_max(),
-        NZUsize!(1024),
-    );
-    // A validator that comes back after a crash should be heard within a view, not after it.
-    p2p.peer_connection_cooldown = Duration::from_millis(250);
-    p2p.dial_frequency = Duration::from_millis(200);
-    // Who of the last epochs is still spoken with is in each set.
-    p2p.tracked_peer_sets = NZUsize!(1);
-    let (mut network, oracle) = Network::new(context.child("network"), p2p);
+    )?;
     let mut quotas = chain::quotas().into_iter().zip(0_u64..);
     let channels = std::array::from_fn(|_| {
         let (quota, channel) = quotas.next().unwrap_or((chain::quotas()[0], u64::MAX));
@@ -270,8 +204,8 @@ async fn serve(
             archive: config.archive,
             give_way,
         },
-        oracle.clone(),
-        Peers::new(Dialing(oracle), me, known, others),
+        oracle,
+        peers,
         channels,
     ))
     .await
@@ -324,19 +258,10 @@ fn give_way() {
 
 /// What secrets are sealed under in the data directory: it follows from the network key, which is not there. Whoever has a copy
 /// of the data directory alone has no share.
-fn secrets_key(key: &ed25519::PrivateKey) -> SecretsKey {
+pub fn secrets_key(key: &ed25519::PrivateKey) -> SecretsKey {
     let secret = Zeroizing::new(key.encode().to_vec());
     let input = Zeroizing::new([b"ashlar/secrets/1".as_slice(), &secret].concat());
     SecretsKey::new(keccak256(&*input).0)
-}
-
-/// The network between nodes, told whom to let in.
-struct Dialing(discovery::Oracle<PublicKey>);
-
-impl Dialer for Dialing {
-    fn track(&mut self, number: u64, peers: TrackedPeers<PublicKey>) {
-        let _ = p2p::Manager::track(&mut self.0, number, peers);
-    }
 }
 
 /// Binds connections between validators to this network: another spec cannot connect.
@@ -358,12 +283,12 @@ pub fn free(address: SocketAddr, setting: &str) -> Result<()> {
     })
 }
 
-fn parse_key<K: commonware_codec::DecodeExt<()>>(text: &str) -> Result<K> {
+pub fn parse_key<K: commonware_codec::DecodeExt<()>>(text: &str) -> Result<K> {
     let bytes = hex::decode(text.trim()).context("not hex")?;
     K::decode(bytes::Bytes::from(bytes)).map_err(|error| anyhow!("not a key: {error}"))
 }
 
-fn read_key<K: commonware_codec::DecodeExt<()>>(path: &Path) -> Result<K> {
+pub fn read_key<K: commonware_codec::DecodeExt<()>>(path: &Path) -> Result<K> {
     let text = files::read_secret(path)?;
     parse_key(&text).with_context(|| format!("in the key file {}", path.display()))
 }

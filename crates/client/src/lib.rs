@@ -15,6 +15,7 @@
 
 pub mod follow;
 pub mod governance;
+pub mod members;
 pub mod node;
 pub mod problem;
 pub mod record;

@@ -44,6 +44,10 @@ sol! {
             uint32 accounts;
             string name;
         }
+        struct Node {
+            bytes32 organization;
+            uint8 role;
+        }
 
         error NotAdministrator(address account);
         error WrongStatus(bytes32 organization, uint8 status);
@@ -70,6 +74,8 @@ sol! {
         function setValidatorLimit(bytes32 organization, uint16 limit) external;
         function appointAdministrator(bytes32 organization, address account) external;
         function setNode(bytes32 key, uint8 role) external;
+        function nodeAt(bytes32 key) external view returns (Node memory found);
+        function nodesOf(bytes32 organization) external view returns (bytes32[] memory keys);
         function organizations() external view returns (bytes32[] memory ids);
         function organizationAt(bytes32 organization) external view returns (Organization memory found);
     }

@@ -3,7 +3,7 @@
 use super::wire::Wire;
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, Bytes, TxKind, U64, hex};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64, hex};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Result, ensure};
@@ -12,6 +12,9 @@ use serde_json::json;
 
 /// Price of gas: more than enough on any network that is made for a scenario.
 const GAS_PRICE: u128 = 100_000_000_000;
+
+/// How long a node waits with its answer until the transaction is final, in milliseconds.
+const PATIENCE_MS: u64 = 20_000;
 
 /// The account.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Sender {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt {
+    /// Its hash.
+    pub transaction_hash: B256,
     /// Where it is final.
     pub block_number: U64,
     /// What it made, if it is a contract.
@@ -69,7 +74,7 @@ impl Sender {
         };
         let signature = self.signer.sign_hash_sync(&transaction.signature_hash())?;
         let raw = TxEnvelope::from(transaction.into_signed(signature)).encoded_2718();
-        let raw = json!([hex::encode_prefixed(raw)]);
+        let raw = json!([hex::encode_prefixed(raw), PATIENCE_MS]);
         let receipt: Receipt = self.wire.call("eth_sendRawTransactionSync", raw).await?;
         ensure!(!receipt.status.is_zero(), "a transaction failed");
         self.nonce += 1;

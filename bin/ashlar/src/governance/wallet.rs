@@ -17,7 +17,7 @@ use serde_json::json;
 const PATIENCE_MS: u64 = 20_000;
 
 /// An account.
-pub(super) struct Wallet(PrivateKeySigner);
+pub struct Wallet(PrivateKeySigner);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +40,7 @@ struct Logged {
 
 impl Wallet {
     /// Takes the key that was named.
-    pub(super) fn open(signer: &SignerArgs) -> Result<Self> {
+    pub fn open(signer: &SignerArgs) -> Result<Self> {
         if let Some(path) = &signer.key_file {
             let text = read_secret(path)?;
             let key: B256 = text
@@ -59,12 +59,17 @@ impl Wallet {
             .with_context(|| format!("there is no development account {index}: choose 0 to 9"))
     }
 
-    /// Calls `Governance`, and waits until that is final.
+    /// Calls a contract, and waits until that is final.
     ///
     /// # Errors
     /// Why it refused.
-    pub(super) async fn send<C: SolCall>(&self, nodes: &Nodes, call: &C) -> Result<Vec<Log>> {
-        let (from, to) = (self.0.address(), SystemContract::Governance.address());
+    pub async fn send<C: SolCall>(
+        &self,
+        nodes: &Nodes,
+        contract: SystemContract,
+        call: &C,
+    ) -> Result<Vec<Log>> {
+        let (from, to) = (self.0.address(), contract.address());
         let input = Bytes::from(call.abi_encode());
         let request = json!({ "from": from, "to": to, "data": input });
         // A call that would fail says why here.
@@ -99,7 +104,7 @@ impl Wallet {
             .await?;
         ensure!(
             receipt.status == U64::ONE,
-            "it failed in its block, though it would have passed just before: somebody was faster. Look again: ashlar gov list"
+            "it failed in its block, though it would have passed just before: somebody was faster. Look again, and repeat it if it is still wanted"
         );
         let logs = receipt.logs.into_iter().map(|log| Log {
             address: log.address,

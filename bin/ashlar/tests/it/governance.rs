@@ -1,7 +1,6 @@
-use crate::network::{Network, ashlar};
+use crate::network::{Network, ashlar, run};
 use client::gateway::Gateway;
 use serde_json::Value;
-use std::process::Output;
 use tokio::runtime::Runtime;
 
 /// The id of the only organization of a network with one validator: the address of the first development account.
@@ -12,18 +11,7 @@ const ACCOUNT: &str = "0x00000000000000000000000000000000000000fe";
 /// Runs `ashlar gov`; gives standard output, or standard error if it fails.
 fn gov(network: &Network, args: &[&str]) -> Result<String, String> {
     let rpc = network.status["validators"][0]["rpc"].as_str().unwrap();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = ashlar(&["gov", "--rpc", rpc]).args(args).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
-    if status.success() {
-        Ok(text(stdout))
-    } else {
-        assert_eq!(status.code(), Some(1), "{}", text(stderr.clone()));
-        Err(text(stderr))
-    }
+    run(ashlar(&["gov", "--rpc", rpc]).args(args))
 }
 
 /// As `gov`, signed by the first development account.

@@ -26,6 +26,22 @@ pub fn said(command: &mut Command) -> (i32, String) {
     )
 }
 
+/// Runs to the end; gives standard output, or standard error if it fails.
+pub fn run(command: &mut Command) -> Result<String, String> {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
+    if status.success() {
+        Ok(text(stdout))
+    } else {
+        assert_eq!(status.code(), Some(1), "{}", text(stderr.clone()));
+        Err(text(stderr))
+    }
+}
+
 pub struct Network {
     home: TempDir,
     pub status: Value,

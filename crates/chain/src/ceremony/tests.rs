@@ -150,7 +150,8 @@ impl World {
             channels.push(control.register(channel, quota).await.unwrap());
         }
         let channels: [_; CHANNELS] = channels.try_into().map_err(drop).unwrap();
-        let peers = Peers::new(Connected, Set::default(), NZUsize!(64));
+        let me = config.signer.public_key();
+        let peers = Peers::new(Connected, me, Set::default(), NZUsize!(64));
         let (sender, outcome) = oneshot::channel();
         let context = self.context.child("founder").with_attribute("index", index);
         // All it does is a child of this task, so aborting it is a crash.
@@ -481,7 +482,8 @@ fn a_ceremony_of_others_or_of_too_few_is_refused() {
                 channels.push(control.register(channel, quota).await.unwrap());
             }
             let channels: [_; CHANNELS] = channels.try_into().map_err(drop).unwrap();
-            let peers = Peers::new(Connected, Set::default(), NZUsize!(64));
+            let me = config.signer.public_key();
+            let peers = Peers::new(Connected, me, Set::default(), NZUsize!(64));
             let context = world.context.child("refused");
             let held = Box::pin(hold(context, config, control, peers, channels));
             select! {

@@ -176,7 +176,7 @@ impl Governance<'_> {
     }
 
     /// Calls a view of a system contract.
-    async fn ask<C: SolCall>(
+    pub(crate) async fn ask<C: SolCall>(
         &self,
         contract: SystemContract,
         call: &C,

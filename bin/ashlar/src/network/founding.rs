@@ -1,0 +1,350 @@
+//! Founding a network: the same agreement at every founder, and a key that they make together.
+
+use super::{
+    card::{Card, configure},
+    dev_accounts, signed,
+};
+use crate::{
+    cli::NewArgs,
+    files::{DirectoryLock, write_public, write_secret},
+    node::{NodeConfig, free, read_key, secrets_key},
+    p2p::{self, P2pConfig, PeerConfig},
+};
+use alloy_primitives::{B256, U256, hex, keccak256, utils::parse_ether};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use chain::{
+    ceremony::{self, Founded},
+    genesis::{self, parameters},
+};
+use commonware_codec::Encode as _;
+use commonware_cryptography::{Signer as _, ed25519};
+use commonware_parallel::Rayon;
+use commonware_runtime::{
+    Clock as _, Runner as _, Spawner as _, Supervisor as _, tokio as runtime,
+};
+use commonware_utils::{NZUsize, ordered::Set};
+use contracts::{
+    SystemContract,
+    governance::Parameter,
+    member::{Charter, Founder, Permissions, Policy, Role},
+};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+    ops::RangeInclusive,
+    path::Path,
+    time::Duration,
+};
+use types::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing};
+
+/// Prefix of what the ceremony stores beside the chain.
+const PREFIX: &str = "ashlar";
+/// How long a founder that is done serves those that are behind, at most.
+const SERVED: Duration = Duration::from_secs(60);
+/// Seconds of a timelock, as `Parameters` bounds it.
+const TIMELOCK: RangeInclusive<u64> = 3_600..=30 * 86_400;
+/// How often people are told that this goes on.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What all founders agree on. Its hash is what they compare.
+#[derive(Clone, Debug, Serialize)]
+struct Agreement {
+    name: String,
+    chain_id: u64,
+    epoch_blocks: NonZeroU64,
+    validator_limit: u16,
+    open: bool,
+    dev: bool,
+    timelock: u64,
+    /// By the keys of their nodes.
+    founders: Vec<Card>,
+}
+
+impl Agreement {
+    fn new(args: &NewArgs) -> Result<Self> {
+        let mut founders = Vec::with_capacity(args.cards.len());
+        for path in &args.cards {
+            founders.push(signed::read::<Card>(path)?);
+        }
+        founders.sort_by_key(|card| card.node);
+        founders.dedup();
+        let mut distinct: BTreeMap<String, &str> = BTreeMap::new();
+        for card in &founders {
+            for (what, value) in [
+                ("name", card.organization.clone()),
+                ("administrator", card.administrator.to_string()),
+                ("node", card.node.to_string()),
+                ("address", card.address.to_string()),
+            ] {
+                if let Some(other) = distinct.insert(format!("{what} {value}"), &card.organization)
+                {
+                    bail!(
+                        "two cards have the {what} {value}: of {other} and {}",
+                        card.organization
+                    );
+                }
+            }
+        }
+        Ok(Self {
+            name: args.name.clone(),
+            chain_id: args.chain_id,
+            epoch_blocks: args.epoch_blocks,
+            validator_limit: args.validator_limit,
+            open: args.open,
+            dev: args.dev,
+            timelock: args.timelock,
+            founders,
+        })
+    }
+
+    fn hash(&self) -> Result<B256> {
+        Ok(keccak256(serde_json::to_vec(self)?))
+    }
+
+    fn peers(&self) -> Vec<PeerConfig> {
+        let peer = |card: &Card| PeerConfig {
+            public_key: hex::encode(card.node),
+            address: card.address,
+        };
+        self.founders.iter().map(peer).collect()
+    }
+
+    /// The constitution that this makes with a committee.
+    fn spec(&self, founded: &Founded) -> Result<ChainSpec> {
+        let founder = |card: &Card| Founder {
+            // So the records that the account makes are the organization's.
+            organization: card.administrator.into_word(),
+            name: card.organization.clone(),
+            accounts: BTreeMap::from([(card.administrator, Permissions::ALL)]),
+            nodes: BTreeMap::from([(card.node, Role::Validator)]),
+            validator_limit: self.validator_limit,
+        };
+        let charter = Charter {
+            dev: self.dev,
+            open: self.open,
+            policy: Policy::Permissioned,
+            founders: self.founders.iter().map(founder).collect(),
+        };
+        let limits = Limits {
+            block_gas: 100_000_000,
+        };
+        let pacing = Pacing {
+            idle_interval_ms: 1_000,
+            min_gap_ms: 5,
+            settle_interval_ms: 50,
+        };
+        let mut accounts = genesis::contracts(&charter, &parameters(&limits, &pacing))?;
+        let parameters = SystemContract::Parameters.address();
+        if let Some(parameters) = accounts.get_mut(&parameters) {
+            let slot = U256::from(Parameter::Timelock as u8);
+            let timelock = U256::from(self.timelock);
+            parameters.storage.insert(slot, timelock);
+        }
+        if self.dev {
+            for account in dev_accounts()? {
+                let balance = parse_ether("10000")?;
+                accounts.entry(account.address()).or_insert(GenesisAccount {
+                    balance,
+                    ..GenesisAccount::default()
+                });
+            }
+        }
+        let spec = ChainSpec {
+            name: self.name.clone(),
+            chain_id: self.chain_id,
+            fork: Fork::Osaka,
+            dev: self.dev,
+            time_ms: self
+                .founders
+                .iter()
+                .map(|card| card.made_ms)
+                .max()
+                .unwrap_or_default(),
+            fees: Fees::Free,
+            limits,
+            pacing,
+            epoch_blocks: self.epoch_blocks,
+            committee: founded.committee.encode(),
+            accounts,
+        };
+        Ok(ChainSpec::from_json(&spec.to_json()?)?)
+    }
+}
+
+/// `ashlar network new`.
+pub(super) fn found(args: &NewArgs) -> Result<()> {
+    let agreement = Agreement::new(args)?;
+    let file = args.dir.join("node.toml");
+    let config = NodeConfig::read(&file).with_context(|| {
+        format!(
+            "was this organization's card made in {}? Make it with: ashlar network card",
+            args.dir.display()
+        )
+    })?;
+    if config.chain_spec.exists() {
+        bail!(
+            "this node has a network already: {}. Start it with: ashlar node --config {}",
+            config.chain_spec.display(),
+            file.display()
+        );
+    }
+    let key: ed25519::PrivateKey = read_key(&config.network_key)?;
+    let me = signed::key(&key.public_key());
+    ensure!(
+        agreement.founders.iter().any(|card| card.node == me),
+        "this organization's own card is not among those given: add {}",
+        args.dir.join("card.json").display()
+    );
+    // What would be refused after the ceremony is refused before it.
+    check(&agreement)?;
+    free(config.p2p.listen, "p2p.listen")?;
+    let hash = agreement.hash()?;
+    eprintln!("Founding {:?} with", agreement.name);
+    for card in &agreement.founders {
+        let ours = if card.node == me { " (this one)" } else { "" };
+        eprintln!(
+            "  {}, {}, node {} at {}{ours}",
+            card.organization, card.administrator, card.node, card.address
+        );
+    }
+    eprintln!(
+        "Agreement {hash}: the same at every founder, or they wait for one another for ever."
+    );
+
+    let _lock = DirectoryLock::take(&config.data_dir)?;
+    let storage = config.data_dir.join("chain");
+    let founded = hold(&storage, &config.p2p, &agreement, &key)?;
+    let spec = agreement.spec(&founded)?;
+    let exposed = founded.exposed();
+    if !exposed.is_empty() {
+        eprintln!(
+            "WARNING: {} of the founders were out of reach while shares were dealt, and the others can compute theirs. The network works; to be safe agree anew (another name will do) and found it again.",
+            exposed.len()
+        );
+    }
+    let own = PeerConfig {
+        public_key: hex::encode(me),
+        address: config.p2p.listen,
+    };
+    let peers = agreement.peers().into_iter();
+    // As it stands there, with paths relative to it.
+    let mut written: NodeConfig = toml::from_str(&std::fs::read_to_string(&file)?)?;
+    written.p2p.peers = peers
+        .filter(|peer| peer.public_key != own.public_key)
+        .collect();
+    configure(&args.dir, &written)?;
+    write_secret(
+        &args.dir.join("share.key"),
+        hex::encode(founded.share.encode()).as_bytes(),
+    )?;
+    write_public(&config.chain_spec, spec.to_json()?.as_bytes())?;
+    // The share is in its file now; what is left of the ceremony could only do harm.
+    runner(&storage).start(|context| async move {
+        ceremony::forget(context, PREFIX, &hash, &secrets_key(&key)).await
+    })?;
+    println!("{}", spec.identity_hex()?);
+    eprintln!(
+        "Network identity: the line above. Tell it to everyone who is to verify receipts.\nStart the node with:\n  ashlar node --config {}",
+        file.display()
+    );
+    Ok(())
+}
+
+/// Whether the agreement makes a network, whatever its key will be.
+fn check(agreement: &Agreement) -> Result<()> {
+    let founders = agreement.founders.len();
+    ensure!(
+        founders >= 4,
+        "{founders} founders are too few: with fewer than 4 the network tolerates no fault"
+    );
+    let names: BTreeSet<_> = agreement
+        .founders
+        .iter()
+        .map(|card| card.organization.len())
+        .collect();
+    ensure!(!names.contains(&0), "a card has no name");
+    let least = if agreement.dev {
+        1
+    } else {
+        TIMELOCK.start().to_owned()
+    };
+    ensure!(
+        (least..=*TIMELOCK.end()).contains(&agreement.timelock),
+        "--timelock {}: choose {least} to {} seconds",
+        agreement.timelock,
+        TIMELOCK.end()
+    );
+    let turns = agreement.epoch_blocks.get() / founders as u64;
+    ensure!(
+        turns >= 8,
+        "--epoch-blocks {}: with {founders} founders at least {} are needed, so that each can deal",
+        agreement.epoch_blocks,
+        founders * 8
+    );
+    Ok(())
+}
+
+fn runner(storage: &Path) -> runtime::Runner {
+    runtime::Runner::new(
+        runtime::Config::default()
+            .with_storage_directory(storage)
+            .with_worker_threads(2)
+            .with_tcp_nodelay(Some(true)),
+    )
+}
+
+/// Makes the key with the others, and serves those that are behind.
+fn hold(
+    storage: &Path,
+    place: &P2pConfig,
+    agreement: &Agreement,
+    key: &ed25519::PrivateKey,
+) -> Result<Founded> {
+    let hash = agreement.hash()?;
+    let founders: Vec<_> = agreement
+        .founders
+        .iter()
+        .map(|card| signed::node(&card.node))
+        .collect::<Result<_>>()?;
+    let p2p = P2pConfig {
+        peers: agreement.peers(),
+        ..place.clone()
+    };
+    runner(storage).start(|context| async move {
+        let (mut network, oracle, peers) = p2p::join(
+            context.child("network"),
+            key,
+            &p2p,
+            &[b"ashlar/founding/1".as_slice(), hash.as_slice()].concat(),
+            ceremony::message_bytes_max(),
+        )?;
+        let mut quotas = ceremony::quotas().into_iter().zip(0_u64..);
+        let channels = std::array::from_fn(|_| {
+            let (quota, channel) = quotas.next().unwrap_or((ceremony::quotas()[0], u64::MAX));
+            network.register(channel, quota)
+        });
+        network.start();
+        let config = ceremony::Config {
+            signer: key.clone(),
+            founders: Set::from_iter_dedup(founders),
+            agreement: hash,
+            partition_prefix: PREFIX.to_owned(),
+            secrets_key: secrets_key(key),
+            strategy: Rayon::new(NZUsize!(2))?,
+        };
+        let waiting = context.child("waiting").spawn(move |context| async move {
+            loop {
+                context.sleep(PATIENCE).await;
+                eprintln!("Still founding: all founders must run this at the same time, with the same agreement {hash}. Stop with Ctrl-C; it can be started again.");
+            }
+        });
+        let held = ceremony::hold(context.child("ceremony"), config, oracle, peers, channels);
+        let held = Box::pin(held).await;
+        waiting.abort();
+        let (founded, serving) = held.map_err(|error| anyhow!("{error}"))?;
+        eprintln!("The key is made. Waiting until the others have it, too.");
+        let _ = tokio::time::timeout(SERVED, serving).await;
+        Ok(founded)
+    })
+}

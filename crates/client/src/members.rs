@@ -1,0 +1,66 @@
+//! The REST nouns around `members`: the organizations of a network, their nodes, and who signs.
+
+#[cfg(feature = "net")]
+mod read;
+
+use crate::governance::EpochStart;
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+
+/// Who is in a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Members {
+    /// In the order in which they came.
+    pub organizations: Vec<Organization>,
+    /// Who signs blocks.
+    pub signing: Signing,
+}
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Organization {
+    /// Its id on chain.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: B256,
+    /// What people call it.
+    pub name: String,
+    /// `active`, `suspended` or `removed`.
+    pub status: String,
+    /// How many validators it may have.
+    pub validator_limit: u16,
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// A node of an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Node {
+    /// Its ed25519 network key.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub key: B256,
+    /// `validator` or `observer`: what its organization wants.
+    pub role: String,
+    /// Whether it signs, or from when on or until when: what the network is at.
+    pub signs: String,
+}
+
+/// Who signs blocks now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Signing {
+    /// The epoch of the next block.
+    pub epoch: u64,
+    /// The height of its first block.
+    pub first_block: u64,
+    /// The height of its last block.
+    pub last_block: u64,
+    /// How many sign.
+    pub validators: u64,
+    /// How many must.
+    pub quorum: u64,
+    /// From when on a validator signs that is registered now.
+    pub changes_from: EpochStart,
+}
