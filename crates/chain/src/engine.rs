@@ -3,7 +3,9 @@
 use crate::{
     alias::{Delivery, Marshal, Runtime, Scheme},
     application::{Application, Parts},
-    epoch::{Calendar, ElectorateActor, Peers, Roster, Schemes, Secrets, SecretsError, SecretsKey},
+    epoch::{
+        Calendar, ElectorateActor, Peers, Roster, Schemes, Secrets, SecretsError, SecretsKey, sweep,
+    },
     feed::{Feed, Finalized},
     history::{self, archive},
     mempool,
@@ -504,6 +506,10 @@ where
         }
         resume_feed(&feed, processed, &marshal, &history, &recovery, strategy).await;
     }
+    let (consensus_prefix, blocks) = (format!("{prefix}-simplex"), feed.watch());
+    context
+        .child("sweep")
+        .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
     let (members, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.

@@ -19,6 +19,7 @@ mod peers;
 mod roster;
 mod schemes;
 mod secrets;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -29,3 +30,4 @@ pub(crate) use roster::{Actor as ElectorateActor, Electorate};
 pub(crate) use schemes::Schemes;
 pub(crate) use secrets::Secrets;
 pub use secrets::{SecretsError, SecretsKey};
+pub(crate) use sweep::sweep;

@@ -1,9 +1,10 @@
 use super::{
     Calendar, Connected, Dialer, Electorate, ElectorateActor, Peers, Secrets, SecretsError,
-    SecretsKey,
+    SecretsKey, sweep,
 };
+use crate::feed::Finalized;
 use commonware_codec::Encode as _;
-use commonware_consensus::types::Epoch;
+use commonware_consensus::types::{Epoch, Round, View};
 use commonware_cryptography::{
     Signer as _,
     bls12381::{
@@ -15,13 +16,19 @@ use commonware_cryptography::{
 use commonware_glue::dkg::{ParticipantsProvider as _, SecretStore as _, network::Manager as _};
 use commonware_p2p::{Provider as _, TrackedPeers};
 use commonware_runtime::{
-    Blob as _, ReadOptions, Runner as _, Storage as _, Supervisor as _, deterministic,
+    Blob as _, Clock as _, ReadOptions, Runner as _, Spawner as _, Storage as _, Supervisor as _,
+    deterministic,
 };
+use commonware_storage::merkle::Location;
 use commonware_utils::{
-    N3f1, NZU64, NZUsize, TryCollect as _, ordered::Set, sequence::Unit, test_rng,
+    N3f1, NZU64, NZUsize, TryCollect as _, channel::watch, non_empty_range, ordered::Set,
+    sequence::Unit, test_rng,
 };
-use std::sync::{Arc, Mutex};
-use types::{Committee, PublicKey};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use types::{Block, Committee, Context, Digest, Extension, PublicKey, transactions_root};
 
 fn keys(seeds: impl IntoIterator<Item = u64>) -> Set<PublicKey> {
     let key = |seed| ed25519::PrivateKey::from_seed(seed).public_key();
@@ -181,5 +188,64 @@ fn whoever_asks_late_hears_of_the_last_peers() {
         assert_eq!(heard.recv().await.unwrap().latest, tracked);
         peers.admit(keys([7]));
         assert_eq!(heard.recv().await.unwrap().latest.secondary, keys([4, 7]));
+    });
+}
+
+fn final_block(number: u64) -> Arc<Finalized> {
+    let digest = Digest::from([7; 32]);
+    let extension = Extension {
+        context: Context {
+            round: Round::new(Epoch::zero(), View::new(number)),
+            leader: ed25519::PrivateKey::from_seed(0).public_key(),
+            parent: (View::zero(), digest),
+        },
+        ops_root: digest,
+        ops_range: non_empty_range!(Location::new(0), Location::new(1)),
+        millis: 0,
+        dkg: alloy_primitives::Bytes::new(),
+    };
+    let mut header = Block::header_template();
+    header.number = number;
+    header.extra_data = extension.hash().into();
+    header.transactions_root = transactions_root(&[]);
+    let block = Block::new(header, extension, Vec::new()).unwrap();
+    Arc::new(Finalized::new(Arc::new(block), Vec::new(), Vec::new()))
+}
+
+#[test]
+fn journals_of_epochs_that_are_over_are_swept() {
+    deterministic::Runner::default().start(|context| async move {
+        let kept = async || {
+            let mut kept = Vec::new();
+            for epoch in 0..6_u64 {
+                let partition = format!("votes_consensus_{epoch}");
+                let names = context.scan(&partition).await;
+                if names.is_ok_and(|names| !names.is_empty()) {
+                    kept.push(epoch);
+                }
+            }
+            kept
+        };
+        for epoch in 0..6 {
+            let partition = format!("votes_consensus_{epoch}");
+            drop(context.open(&partition, b"votes").await.unwrap());
+        }
+        let (feed, blocks) = watch::channel(final_block(31));
+        let calendar = Calendar::new(NZU64!(8));
+        context
+            .child("sweep")
+            .spawn(move |context| sweep(context, "votes".to_owned(), calendar, blocks));
+        context.sleep(Duration::from_millis(50)).await;
+        assert_eq!(
+            kept().await,
+            [3, 4, 5],
+            "the next block is the first of epoch 4"
+        );
+        feed.send_replace(final_block(38));
+        context.sleep(Duration::from_millis(50)).await;
+        assert_eq!(kept().await, [3, 4, 5], "epoch 4 goes on");
+        feed.send_replace(final_block(39));
+        context.sleep(Duration::from_millis(50)).await;
+        assert_eq!(kept().await, [4, 5]);
     });
 }
