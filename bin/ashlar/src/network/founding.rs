@@ -209,7 +209,7 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
         );
     }
     eprintln!(
-        "Agreement {hash}: the same at every founder, or they wait for one another for ever."
+        "Agreement {hash}: the same at every founder, or they wait for one another for ever"
     );
 
     let _lock = DirectoryLock::take(&config.data_dir)?;
@@ -316,7 +316,8 @@ fn hold(
             context.child("network"),
             key,
             &p2p,
-            &[b"ashlar/founding/1".as_slice(), hash.as_slice()].concat(),
+            // Those with another agreement connect, too, and hear that it is another.
+            b"ashlar/founding/1",
             ceremony::message_bytes_max(),
         )?;
         let mut quotas = ceremony::quotas().into_iter().zip(0_u64..);

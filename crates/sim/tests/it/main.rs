@@ -22,11 +22,14 @@ const FAULTS: [&str; 15] = [
 ];
 
 /// Situations the fixed seeds must reach: those in which promises get broken.
-const MARKS: [&str; 8] = [
+const MARKS: [&str; 11] = [
+    "committee_changed",
     "lie_caught",
     "mismatch",
+    "newcomer_led",
     "recovered_in_flight",
     "replayed",
+    "reshared",
     "send_refused",
     "sent_again",
     "several_in_flight",
