@@ -60,7 +60,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tracing::warn;
+use tracing::{debug, warn};
 use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, SpecError};
 
 /// Channels between validators, in the order [`start`] takes them.
@@ -83,8 +83,8 @@ pub struct Config<S> {
     pub partition_prefix: String,
     /// Our network key.
     pub signer: ed25519::PrivateKey,
-    /// Our share of the network key at block 0, if we have one. It is kept with the secrets from the first start on, and means
-    /// nothing after epoch 0.
+    /// Our share of the network key at block 0, if we have one. It is kept with the secrets from the first start on, and not
+    /// looked at after that.
     pub share: Option<crate::Share>,
     /// What our secrets are sealed under on disk.
     pub secrets_key: SecretsKey,
@@ -348,10 +348,27 @@ where
     } else {
         None
     };
-    if let (Some(share), None) = (share, secrets.get_share(Epoch::zero()).await)
-        && calendar.epoch_of(kept.saturating_add(1)) == 0
-    {
-        secrets.put_share(Epoch::zero(), share.clone()).await;
+    if secrets.is_empty() {
+        let epoch = calendar.epoch_of(kept.saturating_add(1));
+        let votes = |epoch| format!("{prefix}-simplex_consensus_{epoch}");
+        let voted = context.scan(&votes(epoch)).await;
+        if kept > 0 || voted.is_ok_and(|votes| !votes.is_empty()) {
+            warn!("this node's secrets are gone: it signs again when it has got another share");
+            // The engine does not expect votes without a share, nor dealings without the seed they were made by. Without a share
+            // nobody votes twice. In the second half of an epoch the others' logs are with the dealings, and are needed; then
+            // nothing is dealt any more.
+            let mut leftovers = vec![votes(epoch), votes(epoch.saturating_sub(1))];
+            if calendar.is_early(kept.saturating_add(1)) {
+                leftovers.push(format!("{prefix}-reshare_events"));
+            }
+            for leftover in leftovers {
+                if let Err(error) = context.remove(&leftover, None).await {
+                    debug!(%leftover, %error, "there was none");
+                }
+            }
+        } else if let Some(share) = share {
+            secrets.put_share(Epoch::zero(), share.clone()).await;
+        }
     }
     let (electorate_actor, electorate) = ElectorateActor::open(
         context.child("electorate"),

@@ -8,7 +8,7 @@ use commonware_p2p::{
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::{
-    Clock as _, Handle, Spawner as _, Supervisor as _,
+    Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _,
     deterministic::{self, Context},
 };
 use commonware_utils::{NZUsize, Probability, channel::oneshot, ordered::Set};
@@ -243,6 +243,15 @@ impl Cluster {
             handle.abort();
             true
         })
+    }
+
+    /// Removes what a validator that is not running kept secret: its share, and what it promised as a dealer.
+    pub async fn forget(&self, index: usize) {
+        // There may be none yet.
+        let _ = self
+            .context
+            .remove(&format!("v{index}-secrets"), None)
+            .await;
     }
 
     /// Where others find the running validators.

@@ -17,6 +17,13 @@ pub enum Fault {
         /// How long it is down.
         down: Duration,
     },
+    /// A validator's process ends, and what it kept secret is gone when it is started again after the pause.
+    Amnesia {
+        /// Which validator.
+        validator: usize,
+        /// How long it is down.
+        down: Duration,
+    },
     /// The network splits: this many validators on one side, the others on the other.
     Partition {
         /// Validators on the first side.
@@ -161,7 +168,7 @@ impl Plan {
         Self {
             seed,
             moves,
-            cycles: (0..cycles).map(|_| faults(&mut rng, phase)).collect(),
+            cycles: cycles_of(&mut rng, cycles, phase),
             phase,
             spare,
             latency: Duration::from_millis(rng.random_range(1..40)),
@@ -198,6 +205,23 @@ fn services(rng: &mut StdRng) -> Services {
         resend_ms: rng.random_range(200..2_000),
         in_flight_max: rng.random_range(1..=4),
     }
+}
+
+/// The faults of each power cycle. In a quarter of the runs one validator loses its share, which as many as f may at a time.
+fn cycles_of(rng: &mut StdRng, cycles: usize, phase: Duration) -> Vec<Vec<(Duration, Fault)>> {
+    let mut all: Vec<_> = (0..cycles).map(|_| faults(rng, phase)).collect();
+    if rng.random_range(0..4_u32) == 0
+        && let Some(cycle) = all.iter_mut().choose(rng)
+    {
+        let at = phase.mul_f64(rng.random_range(0.1..0.7));
+        let fault = Fault::Amnesia {
+            validator: rng.random_range(0..VALIDATORS),
+            down: Duration::from_millis(rng.random_range(50..1_000)),
+        };
+        cycle.push((at, fault));
+        cycle.sort_by_key(|(at, _)| *at);
+    }
+    all
 }
 
 /// Who comes and who goes, such that there are never fewer than at first.
@@ -284,7 +308,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_drawn() {
-        let mut kinds = [false; 5];
+        let mut kinds = [false; 6];
         for seed in 0..200 {
             for (_, fault) in Plan::new(seed).cycles.iter().flatten() {
                 let kind = match fault {
@@ -293,10 +317,11 @@ mod tests {
                     Fault::Loss { .. } => 2,
                     Fault::Storage { .. } => 3,
                     Fault::Gateway { .. } => 4,
+                    Fault::Amnesia { .. } => 5,
                 };
                 kinds[kind] = true;
             }
         }
-        assert_eq!(kinds, [true; 5]);
+        assert_eq!(kinds, [true; 6]);
     }
 }

@@ -301,6 +301,14 @@ async fn strike(
             undo.push((now + down, Undo::Start(validator)));
             "crash"
         }
+        Fault::Amnesia { validator, down } => {
+            if !cluster.crash(validator) {
+                return;
+            }
+            cluster.forget(validator).await;
+            undo.push((now + down, Undo::Start(validator)));
+            "lost_share"
+        }
         Fault::Partition { side, lasts } => {
             cluster.partition(&side).await;
             undo.push((now + lasts, Undo::Heal));

@@ -208,9 +208,7 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
             card.organization, card.administrator, card.node, card.address
         );
     }
-    eprintln!(
-        "Agreement {hash}: the same at every founder, or they wait for one another for ever"
-    );
+    eprintln!("Agreement {hash}: the same at every founder, or they wait for one another for ever");
 
     let _lock = DirectoryLock::take(&config.data_dir)?;
     let storage = config.data_dir.join("chain");

@@ -42,6 +42,11 @@ impl Calendar {
             .saturating_sub(1)
     }
 
+    /// Whether the block at a height comes before its epoch's middle, while shares are dealt.
+    pub fn is_early(&self, height: u64) -> bool {
+        height <= self.reading(self.epoch_of(height))
+    }
+
     /// The epoch for which `Members` is read after the block at a height, if it is.
     pub fn read_for(&self, height: u64) -> Option<u64> {
         let epoch = self.epoch_of(height);
@@ -88,6 +93,7 @@ mod tests {
         let calendar = Calendar::new(NZU64!(10));
         assert_eq!(calendar.read_for(24), Some(4));
         assert_eq!(calendar.read_for(25), None);
+        assert!(calendar.is_early(24) && !calendar.is_early(25));
         assert_eq!(calendar.signs_from(24), 5);
         assert_eq!(calendar.signs_from(25), 6);
     }

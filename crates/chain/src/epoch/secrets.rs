@@ -138,6 +138,11 @@ impl<E: Runtime> Secrets<E> {
         })
     }
 
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.by_epoch.is_empty()
+    }
+
     /// Changes an epoch's secrets, durably.
     async fn change(&mut self, epoch: Epoch, change: impl FnOnce(&mut OfEpoch) + Send) {
         let secrets = self.by_epoch.entry(epoch).or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// What the fixed seeds must inject. A fault that never strikes shows nothing.
-const FAULTS: [&str; 15] = [
+const FAULTS: [&str; 16] = [
     "crash",
     "doubled_request",
     "gateway_crash",
@@ -13,6 +13,7 @@ const FAULTS: [&str; 15] = [
     "lie",
     "lost_reply",
     "lost_request",
+    "lost_share",
     "message_loss",
     "partition",
     "power_loss",
