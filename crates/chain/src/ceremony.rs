@@ -21,7 +21,6 @@ mod tests;
 
 use crate::{
     alias::{Runtime, Scheme, Share},
-    engine::VALIDATORS_MIN,
     epoch::{Peers, Secrets, SecretsError, SecretsKey},
 };
 use alloy_primitives::{B256, hex};
@@ -48,6 +47,7 @@ use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
 use commonware_utils::{
     NZDuration, NZU16, NZU64, NZUsize, ordered::Set, sequence::Unit, sync::AsyncMutex,
 };
+use contracts::member::VALIDATORS_MIN;
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     sync::Arc,

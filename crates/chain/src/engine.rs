@@ -53,6 +53,7 @@ use commonware_parallel::{Sequential, Strategy};
 use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::Cap};
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
+use contracts::member::VALIDATORS_MIN;
 use evm::CodeCache;
 use state::{Database, GenesisError, open_genesis};
 use std::{
@@ -66,8 +67,6 @@ use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, Spe
 /// Channels between validators, in the order [`start`] takes them.
 pub const CHANNELS: usize = 9;
 
-/// Fewest validators outside development networks, as in `Members`.
-pub(crate) const VALIDATORS_MIN: usize = 4;
 /// State operations in one message of state sync.
 const SYNC_BATCH: NonZeroU64 = NZU64!(256);
 /// Bytes buffered before a write, by actor.

@@ -17,9 +17,9 @@ const NODES_MAX: usize = 16;
 /// Most validators of a network.
 const VALIDATORS_MAX: usize = 32;
 /// Fewest validators outside development networks: fewer tolerate no fault.
-const VALIDATORS_MIN: usize = 4;
-/// Bytes of a name.
-const NAME_MAX: usize = 31;
+pub const VALIDATORS_MIN: usize = 4;
+/// Most bytes of an organization's name, in UTF-8. It has one at least.
+pub const NAME_MAX: usize = 31;
 
 /// The list of organizations' ids in the storage of `Members`.
 pub const ORGANIZATIONS: U256 = U256::from_limbs([1, 0, 0, 0]);

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
 use commonware_math::algebra::Random as _;
+use contracts::member::NAME_MAX;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -19,9 +20,6 @@ use std::{
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
-
-/// Bytes of an organization's name, as in `Members`.
-const NAME_MAX: usize = 31;
 
 /// An organization that founds a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
