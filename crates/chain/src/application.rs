@@ -2,7 +2,7 @@
 
 use crate::{
     alias::{CeremonyInput, Runtime, Scheme},
-    epoch::{Electorate, Peers, Roster},
+    epoch::{Electorate, Peers, members},
     execution::{Executed, execute},
     feed::Feed,
     history::{self, archive},
@@ -296,11 +296,11 @@ impl<S: Strategy> Application<S> {
         }
         let state = readers.read().await;
         if let Some(epoch) = read_for
-            && let Some(validators) = settle(Roster::validators(&*state).await.map(Some))
+            && let Some(validators) = settle(members::validators(&*state).await.map(Some))
         {
             self.electorate.record(epoch, validators).await;
         }
-        if members_changed && let Some(nodes) = settle(Roster::nodes(&*state).await.map(Some)) {
+        if members_changed && let Some(nodes) = settle(members::nodes(&*state).await.map(Some)) {
             self.peers.admit(nodes);
         }
     }

@@ -4,7 +4,8 @@ use crate::{
     alias::{Delivery, Marshal, Runtime, Scheme},
     application::{Application, Parts},
     epoch::{
-        Calendar, ElectorateActor, Peers, Roster, Schemes, Secrets, SecretsError, SecretsKey, sweep,
+        Calendar, ElectorateActor, Peers, Schemes, Secrets, SecretsError, SecretsKey, members,
+        sweep,
     },
     feed::{Feed, Finalized},
     history::{self, archive},
@@ -526,11 +527,11 @@ where
     context
         .child("sweep")
         .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
-    let (members, admitting) = (stateful.clone(), peers.clone());
+    let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.
-        let database = members.subscribe_databases().await;
-        let nodes = Roster::nodes(&*database.read().await).await;
+        let database = source.subscribe_databases().await;
+        let nodes = members::nodes(&*database.read().await).await;
         match nodes {
             Ok(nodes) => admitting.admit(nodes),
             Err(error) => warn!(%error, "could not read the nodes of members"),

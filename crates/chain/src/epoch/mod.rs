@@ -11,12 +11,14 @@
 //! every honest node to have the block when it makes or checks the epoch's last one, which names them. They get their shares
 //! in epoch e + 2 and sign from e + 3 on. The network's identity stays what it was.
 //!
-//! In reading order: [`Calendar`] (where epochs begin), [`Roster`] (who validates), [`Secrets`] (what a node must not lose and
-//! must not keep), [`Schemes`] (who signs how in which epoch), [`Peers`] (whom to speak with).
+//! In reading order: [`Calendar`] (where epochs begin), [`members`] (what `Members` says), [`Electorate`] (who validates in the
+//! epochs to come), [`Secrets`] (what a node must not lose and must not keep), [`Schemes`] (who signs how in which epoch),
+//! [`Peers`] (whom to speak with).
 
 mod calendar;
+mod electorate;
+pub mod members;
 mod peers;
-mod roster;
 mod schemes;
 mod secrets;
 mod sweep;
@@ -24,9 +26,8 @@ mod sweep;
 mod tests;
 
 pub use calendar::Calendar;
+pub(crate) use electorate::{Actor as ElectorateActor, Electorate};
 pub use peers::{Connected, Dialer, Peers};
-pub use roster::Roster;
-pub(crate) use roster::{Actor as ElectorateActor, Electorate};
 pub(crate) use schemes::Schemes;
 pub(crate) use secrets::Secrets;
 pub use secrets::{SecretsError, SecretsKey};

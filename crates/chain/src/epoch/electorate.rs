@@ -2,8 +2,7 @@
 
 use super::Calendar;
 use crate::alias::Runtime;
-use alloy_primitives::{B256, U256};
-use commonware_codec::{DecodeExt as _, Encode as _, RangeCfg};
+use commonware_codec::{Encode as _, RangeCfg};
 use commonware_consensus::types::Epoch;
 use commonware_glue::dkg::ParticipantsProvider;
 use commonware_macros::select;
@@ -13,64 +12,12 @@ use commonware_utils::{
     ordered::Set,
     sequence::{U64, Unit},
 };
-use contracts::{SystemContract, member};
-use state::{StateError, StateRead};
 use std::collections::BTreeMap;
 use tracing::warn;
-use types::{Committee, MAX_VALIDATORS, PublicKey, StateKey, StateValue};
+use types::{Committee, MAX_VALIDATORS, PublicKey};
 
 /// Readings kept: of the epochs whose committees are not named yet, and the one before, which stands in for one that cannot be.
 const KEPT: usize = 4;
-/// Most entries of a list in `Members`, whatever its length says.
-const LIST_MAX: u64 = 128;
-
-/// What `Members` says.
-pub struct Roster;
-
-impl Roster {
-    /// The keys of the validators. Those that are no ed25519 public key are left out: whoever registered one has no validator.
-    ///
-    /// # Errors
-    /// As [`StateRead::read_many`].
-    pub async fn validators(state: &impl StateRead) -> Result<Set<PublicKey>, StateError> {
-        let keys = list(state, member::VALIDATORS).await?;
-        Ok(public_keys(keys))
-    }
-
-    /// The keys of all nodes of all organizations.
-    ///
-    /// # Errors
-    /// As [`StateRead::read_many`].
-    pub async fn nodes(state: &impl StateRead) -> Result<Set<PublicKey>, StateError> {
-        let mut keys = Vec::new();
-        for organization in list(state, member::ORGANIZATIONS).await? {
-            keys.extend(list(state, member::nodes_of(organization)).await?);
-        }
-        Ok(public_keys(keys))
-    }
-}
-
-fn public_keys(keys: Vec<B256>) -> Set<PublicKey> {
-    let decode = |key: B256| PublicKey::decode(bytes::Bytes::copy_from_slice(&key.0)).ok();
-    Set::from_iter_dedup(keys.into_iter().filter_map(decode))
-}
-
-/// A list of words in the storage of `Members`.
-async fn list(state: &impl StateRead, slot: U256) -> Result<Vec<B256>, StateError> {
-    let members = SystemContract::Members.address();
-    let StateValue::Slot(length) = state.read(StateKey::Slot(members, slot)).await? else {
-        return Ok(Vec::new());
-    };
-    let keys: Vec<_> = (0..length.saturating_to::<u64>().min(LIST_MAX))
-        .map(|index| StateKey::Slot(members, member::item(slot, index)))
-        .collect();
-    let values = state.read_many(&keys).await?;
-    let words = values.into_iter().map(|value| match value {
-        StateValue::Slot(word) => word.into(),
-        _ => B256::ZERO,
-    });
-    Ok(words.collect())
-}
 
 struct Reading {
     epoch: u64,
