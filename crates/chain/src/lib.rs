@@ -34,6 +34,8 @@ pub mod mempool;
 pub mod node;
 mod recovery;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 
 pub use alias::{Finalization, Runtime, Scheme, Share};
 pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};

@@ -170,8 +170,12 @@ impl World {
     }
 
     async fn start_all(&self) -> Vec<Running> {
+        self.start_first(self.signers.len()).await
+    }
+
+    async fn start_first(&self, count: usize) -> Vec<Running> {
         let mut running = Vec::new();
-        for index in 0..self.signers.len() {
+        for index in 0..count {
             running.push(self.start(index).await);
         }
         running
@@ -194,6 +198,26 @@ fn run<F: Future<Output = ()>>(seed: u64, test: impl FnOnce(Context) -> F) {
         .with_seed(seed)
         .with_timeout(Some(Duration::from_secs(120)));
     deterministic::Runner::new(config).start(test);
+}
+
+/// Four founders this many milliseconds after their start, none of whom is done.
+async fn midway(context: &Context, at: u64) -> (World, Vec<Running>) {
+    let world = World::new(context, 4).await;
+    let mut running = world.start_all().await;
+    world.sleep(at).await;
+    assert_pending(&mut running, &format!("over before {at} ms"));
+    (world, running)
+}
+
+#[track_caller]
+fn assert_pending(running: &mut [Running], otherwise: &str) {
+    assert!(running.iter_mut().all(Running::is_pending), "{otherwise}");
+}
+
+async fn crash_all(running: Vec<Running>, world: &World) {
+    for founder in running {
+        founder.crash(world).await;
+    }
 }
 
 async fn all_founded(running: &mut [Running]) -> Vec<Founded> {
@@ -284,19 +308,10 @@ fn a_founder_that_crashes_midway_finishes() {
     // In the dealings, and when they are put in blocks.
     for (seed, at, down) in [(0, 700, 300), (1, 1_200, 300), (2, 4_000, 1_000)] {
         run(seed, async |context| {
-            let world = World::new(&context, 4).await;
-            let mut running = world.start_all().await;
-            world.sleep(at).await;
-            assert!(
-                running.iter_mut().all(Running::is_pending),
-                "over before {at} ms"
-            );
+            let (world, mut running) = midway(&context, at).await;
             running.remove(2).crash(&world).await;
             world.sleep(down).await;
-            assert!(
-                running.iter_mut().all(Running::is_pending),
-                "over before the restart"
-            );
+            assert_pending(&mut running, "over before the restart");
             running.insert(2, world.start(2).await);
             let founded = all_founded(&mut running).await;
             check(&world, &founded);
@@ -309,16 +324,8 @@ fn a_founder_that_crashes_midway_finishes() {
 fn all_founders_may_crash_at_once() {
     for (seed, at) in [(0, 100), (1, 600), (2, 3_500)] {
         run(seed, async |context| {
-            let world = World::new(&context, 4).await;
-            let mut running = world.start_all().await;
-            world.sleep(at).await;
-            assert!(
-                running.iter_mut().all(Running::is_pending),
-                "over before {at} ms"
-            );
-            for founder in running {
-                founder.crash(&world).await;
-            }
+            let (world, running) = midway(&context, at).await;
+            crash_all(running, &world).await;
             world.sleep(1_000).await;
             let mut running = world.start_all().await;
             check(&world, &all_founded(&mut running).await);
@@ -331,15 +338,9 @@ fn nobody_begins_before_the_last_has_come() {
     for (seed, late) in [(0, 2_000), (1, 30_000)] {
         run(seed, async |context| {
             let world = World::new(&context, 4).await;
-            let mut running = Vec::new();
-            for index in 0..3 {
-                running.push(world.start(index).await);
-            }
+            let mut running = world.start_first(3).await;
             world.sleep(late).await;
-            assert!(
-                running.iter_mut().all(Running::is_pending),
-                "begun without the last"
-            );
+            assert_pending(&mut running, "begun without the last");
             running.push(world.start(3).await);
             let founded = all_founded(&mut running).await;
             check(&world, &founded);
@@ -352,12 +353,8 @@ fn nobody_begins_before_the_last_has_come() {
 #[test]
 fn who_was_away_until_the_others_had_finished_finishes() {
     run(0, async |context| {
-        let world = World::new(&context, 4).await;
-        let mut running = world.start_all().await;
-        world.sleep(1_000).await;
-        let mut absent = running.pop().unwrap();
-        assert!(absent.is_pending());
-        absent.crash(&world).await;
+        let (world, mut running) = midway(&context, 1_000).await;
+        running.pop().unwrap().crash(&world).await;
         let first = all_founded(&mut running).await;
         world.sleep(10_000).await;
         running.push(world.start(3).await);
@@ -376,9 +373,7 @@ fn who_had_finished_gets_the_same_again_alone_until_it_forgets() {
         let world = World::new(&context, 4).await;
         let mut running = world.start_all().await;
         let founded = all_founded(&mut running).await;
-        for founder in running {
-            founder.crash(&world).await;
-        }
+        crash_all(running, &world).await;
         let mut again = world.start(1).await;
         let same = again.founded().await;
         assert_eq!(same.committee, founded[1].committee);
@@ -400,10 +395,7 @@ fn who_had_finished_gets_the_same_again_alone_until_it_forgets() {
 fn founders_who_agreed_on_different_things_do_not_begin() {
     run(0, async |context| {
         let world = World::new(&context, 4).await;
-        let mut running = Vec::new();
-        for index in 0..3 {
-            running.push(world.start(index).await);
-        }
+        let mut running = world.start_first(3).await;
         let quirks = Quirks {
             agreement: Some(B256::repeat_byte(1)),
             ..Quirks::default()
@@ -427,10 +419,7 @@ fn who_gets_no_dealings_is_named() {
             deals_elsewhere: true,
             ..Quirks::default()
         };
-        let mut running = Vec::new();
-        for index in 0..3 {
-            running.push(world.start(index).await);
-        }
+        let mut running = world.start_first(3).await;
         running.push(world.start_with(3, quirks).await);
         let founded = all_founded(&mut running).await;
         check(&world, &founded);

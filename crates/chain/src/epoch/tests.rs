@@ -2,9 +2,9 @@ use super::{
     Calendar, Connected, Dialer, Electorate, ElectorateActor, Peers, Secrets, SecretsError,
     SecretsKey, sweep,
 };
-use crate::feed::Finalized;
+use crate::{feed::Finalized, sample};
 use commonware_codec::Encode as _;
-use commonware_consensus::types::{Epoch, Round, View};
+use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
     Signer as _,
     bls12381::{
@@ -19,16 +19,14 @@ use commonware_runtime::{
     Blob as _, Clock as _, ReadOptions, Runner as _, Spawner as _, Storage as _, Supervisor as _,
     deterministic,
 };
-use commonware_storage::merkle::Location;
 use commonware_utils::{
-    N3f1, NZU64, NZUsize, TryCollect as _, channel::watch, non_empty_range, ordered::Set,
-    sequence::Unit, test_rng,
+    N3f1, NZU64, NZUsize, TryCollect as _, channel::watch, ordered::Set, sequence::Unit, test_rng,
 };
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use types::{Block, Committee, Context, Digest, Extension, PublicKey, transactions_root};
+use types::{Committee, PublicKey};
 
 fn keys(seeds: impl IntoIterator<Item = u64>) -> Set<PublicKey> {
     let key = |seed| ed25519::PrivateKey::from_seed(seed).public_key();
@@ -192,23 +190,7 @@ fn whoever_asks_late_hears_of_the_last_peers() {
 }
 
 fn final_block(number: u64) -> Arc<Finalized> {
-    let digest = Digest::from([7; 32]);
-    let extension = Extension {
-        context: Context {
-            round: Round::new(Epoch::zero(), View::new(number)),
-            leader: ed25519::PrivateKey::from_seed(0).public_key(),
-            parent: (View::zero(), digest),
-        },
-        ops_root: digest,
-        ops_range: non_empty_range!(Location::new(0), Location::new(1)),
-        millis: 0,
-        dkg: alloy_primitives::Bytes::new(),
-    };
-    let mut header = Block::header_template();
-    header.number = number;
-    header.extra_data = extension.hash().into();
-    header.transactions_root = transactions_root(&[]);
-    let block = Block::new(header, extension, Vec::new()).unwrap();
+    let block = sample::block(number, Vec::new());
     Arc::new(Finalized::new(Arc::new(block), Vec::new(), Vec::new()))
 }
 

@@ -1,12 +1,10 @@
 use super::*;
+use crate::sample;
 use alloy_consensus::{Receipt, ReceiptWithBloom};
 use alloy_primitives::{Bytes, keccak256};
-use commonware_consensus::types::{Epoch, Round, View};
-use commonware_cryptography::{Signer as _, ed25519};
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, deterministic};
-use commonware_storage::merkle::Location;
-use commonware_utils::{NZU16, NZU32, NZUsize, non_empty_range};
-use types::{Block, Context, Digest, Extension, TransactionReceipt, transactions_root};
+use commonware_utils::{NZU16, NZU32, NZUsize};
+use types::{Block, TransactionReceipt};
 
 /// Small numbers from a seed, the same everywhere.
 struct Dice(u64);
@@ -43,27 +41,8 @@ fn receipt(logs: Vec<Log>) -> TransactionReceipt {
 }
 
 fn block(number: u64, transactions: usize) -> Block {
-    let transactions: Vec<Bytes> = (0..transactions)
-        .map(|index| Bytes::from(format!("{number}/{index}").into_bytes()))
-        .collect();
-    let digest = Digest::from([7; 32]);
-    let extension = Extension {
-        context: Context {
-            round: Round::new(Epoch::zero(), View::new(number)),
-            leader: ed25519::PrivateKey::from_seed(0).public_key(),
-            parent: (View::zero(), digest),
-        },
-        ops_root: digest,
-        ops_range: non_empty_range!(Location::new(0), Location::new(1)),
-        millis: 0,
-        dkg: Bytes::new(),
-    };
-    let mut header = Block::header_template();
-    header.number = number;
-    header.timestamp = 1_000 + number;
-    header.extra_data = extension.hash().into();
-    header.transactions_root = transactions_root(&transactions);
-    Block::new(header, extension, transactions).unwrap()
+    let raw = |index| Bytes::from(format!("{number}/{index}").into_bytes());
+    sample::block(number, (0..transactions).map(raw).collect())
 }
 
 /// Blocks 1 to `count` with few addresses and topics, and what a reader should find.
