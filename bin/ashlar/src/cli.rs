@@ -214,12 +214,9 @@ pub struct JoinArgs {
     pub identity: Option<String>,
 }
 
-/// `ashlar member`.
+/// Which node is asked.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Try it on a network of `ashlar up`:\n  ashlar member list\n  ashlar member set-node 0x… observer --dev-account 0"
-)]
-pub struct MemberArgs {
+pub struct RpcArgs {
     /// JSON-RPC of your organization's own node: what it says is believed
     #[arg(
         long,
@@ -228,6 +225,17 @@ pub struct MemberArgs {
         global = true
     )]
     pub rpc: String,
+}
+
+/// `ashlar member`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Try it on a network of `ashlar up`:\n  ashlar member list\n  ashlar member set-node 0x… observer --dev-account 0"
+)]
+pub struct MemberArgs {
+    /// Whom it asks.
+    #[command(flatten)]
+    pub node: RpcArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: MemberCommand,
@@ -271,14 +279,9 @@ pub enum NodeRole {
     after_help = "A proposal passes when enough organizations approve, and can be executed when its timelock is over.\nTry it on a network of `ashlar up`:\n  ashlar gov propose --dev-account 0 --why \"smaller blocks\" set-parameter BlockGas 50000000\n  ashlar gov show 1\n  ashlar gov approve 1 --dev-account 0"
 )]
 pub struct GovArgs {
-    /// JSON-RPC of your organization's own node: what it says is believed
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8545",
-        global = true
-    )]
-    pub rpc: String,
+    /// Whom it asks.
+    #[command(flatten)]
+    pub node: RpcArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: GovCommand,

@@ -1,9 +1,12 @@
 //! `ashlar gov`: what the organizations decide together.
 
 mod shown;
-mod wallet;
 
-use crate::cli::{GovArgs, GovCommand, SignerArgs};
+use crate::{
+    ask::ask,
+    cli::{GovArgs, GovCommand, SignerArgs},
+    wallet::Wallet,
+};
 use alloy_primitives::U256;
 use alloy_sol_types::{SolCall, SolEvent as _};
 use anyhow::{Context as _, Result};
@@ -17,48 +20,37 @@ use contracts::{
     governance::{Action, Choice},
 };
 use shown::{Shown, line};
-use std::time::Duration;
-pub use wallet::Wallet;
-
-/// How long a node may take for one answer: longer than a transaction is waited for.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `ashlar gov`.
 pub fn govern(args: &GovArgs) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let nodes = Nodes::new(std::slice::from_ref(&args.rpc), TIMEOUT)?;
-        match &args.command {
-            GovCommand::List { json } => list(&nodes, *json).await,
-            GovCommand::Show { proposal, json } => {
-                let found = read(&nodes, *proposal).await?;
-                print(&found, *json)
-            }
-            GovCommand::Propose {
-                why,
-                signer,
-                action,
-            } => propose(&nodes, signer, why, &action.clone().into()).await,
-            GovCommand::Approve { proposal, signer } => {
-                vote(&nodes, signer, *proposal, Choice::Approve).await
-            }
-            GovCommand::Reject { proposal, signer } => {
-                vote(&nodes, signer, *proposal, Choice::Reject).await
-            }
-            GovCommand::Cancel { proposal, signer } => {
-                let call = IGovernance::cancelCall {
-                    proposal: U256::from(*proposal),
-                };
-                decide(&nodes, signer, *proposal, &call).await
-            }
-            GovCommand::Execute { proposal, signer } => {
-                let call = IGovernance::executeCall {
-                    proposal: U256::from(*proposal),
-                };
-                decide(&nodes, signer, *proposal, &call).await
-            }
+    ask(&args.node, async |nodes| match &args.command {
+        GovCommand::List { json } => list(nodes, *json).await,
+        GovCommand::Show { proposal, json } => {
+            let found = read(nodes, *proposal).await?;
+            print(&found, *json)
+        }
+        GovCommand::Propose {
+            why,
+            signer,
+            action,
+        } => propose(nodes, signer, why, &action.clone().into()).await,
+        GovCommand::Approve { proposal, signer } => {
+            vote(nodes, signer, *proposal, Choice::Approve).await
+        }
+        GovCommand::Reject { proposal, signer } => {
+            vote(nodes, signer, *proposal, Choice::Reject).await
+        }
+        GovCommand::Cancel { proposal, signer } => {
+            let call = IGovernance::cancelCall {
+                proposal: U256::from(*proposal),
+            };
+            decide(nodes, signer, *proposal, &call).await
+        }
+        GovCommand::Execute { proposal, signer } => {
+            let call = IGovernance::executeCall {
+                proposal: U256::from(*proposal),
+            };
+            decide(nodes, signer, *proposal, &call).await
         }
     })
 }

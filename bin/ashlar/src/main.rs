@@ -1,6 +1,7 @@
 //! The Ashlar binary: it composes the crates into processes and commands, and holds no logic of
 //! its own that another program could want.
 
+mod ask;
 mod cli;
 mod demo;
 mod files;
@@ -18,6 +19,7 @@ mod supervisor;
 mod up;
 mod vectors;
 mod verify;
+mod wallet;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};

@@ -1,31 +1,20 @@
 //! `ashlar member`: who the members are, and what their nodes do.
 
 use crate::{
+    ask::ask,
     cli::{MemberArgs, MemberCommand, NodeRole, SignerArgs},
-    governance::Wallet,
+    wallet::Wallet,
 };
 use alloy_primitives::B256;
 use anyhow::Result;
 use client::{members::Members, rpc::Nodes};
 use contracts::{SystemContract, abi::IMembers};
-use std::time::Duration;
-
-/// How long a node may take for one answer: longer than a transaction is waited for.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `ashlar member`.
 pub fn member(args: &MemberArgs) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let nodes = Nodes::new(std::slice::from_ref(&args.rpc), TIMEOUT)?;
-        match &args.command {
-            MemberCommand::List { json } => list(&nodes, *json).await,
-            MemberCommand::SetNode { key, role, signer } => {
-                set_node(&nodes, signer, *key, *role).await
-            }
-        }
+    ask(&args.node, async |nodes| match &args.command {
+        MemberCommand::List { json } => list(nodes, *json).await,
+        MemberCommand::SetNode { key, role, signer } => set_node(nodes, signer, *key, *role).await,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Who decides: an account that administers an organization.
+//! Who signs for an organization: an account that administers it.
 
 use crate::{cli::SignerArgs, files::read_secret, network::dev_accounts};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
