@@ -10,11 +10,11 @@ use crate::{
     cli::{NetworkArgs, NetworkCommand},
     files::{write_public, write_secret},
     gateway,
-    node::{NodeConfig, RpcConfig},
+    node::NodeConfig,
     p2p::{P2pConfig, PeerConfig},
     supervisor::Service,
 };
-use alloy_primitives::{Address, B256, U256, hex, utils::parse_ether};
+use alloy_primitives::{Address, B256, hex, utils::parse_ether};
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
 use anyhow::{Context as _, Result, bail};
 use chain::genesis::{self, parameters};
@@ -30,10 +30,7 @@ use commonware_cryptography::{
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
 use commonware_utils::{N3f1, NZU16, NZU64, NZUsize, TryCollect as _, ordered::Set};
-use contracts::{
-    member::{Charter, Founder, Permissions, Policy, Role},
-    parameter::Parameters,
-};
+use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
@@ -52,6 +49,16 @@ const DEV_MNEMONIC: &str = "test test test test test test test test test test te
 /// Accounts funded from it.
 const DEV_ACCOUNTS: u32 = 10;
 
+/// Bounds on the blocks of a new network, until governance sets others.
+const LIMITS: Limits = Limits {
+    block_gas: 100_000_000,
+};
+/// When a new network makes blocks, until governance says otherwise.
+const PACING: Pacing = Pacing {
+    idle_interval_ms: 1_000,
+    min_gap_ms: 5,
+    settle_interval_ms: 50,
+};
 /// Blocks in an epoch: ten minutes of an idle chain, half a minute of a busy one.
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(600);
 /// Other nodes that a node of a new network speaks with at once, at most.
@@ -243,24 +250,15 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
             &folder.join("share.key"),
             hex::encode(share.encode()).as_bytes(),
         )?;
+        let p2p = P2pConfig {
+            listen: ports.p2p(index),
+            advertise: None,
+            max_peers: usize::from(validators).max(MAX_PEERS),
+            peers: peers.clone(),
+        };
         let config = NodeConfig {
-            chain_spec: "../../genesis.json".into(),
-            data_dir: "data".into(),
-            network_key: "network.key".into(),
-            share: Some("share.key".into()),
-            worker_threads: 2,
-            crypto_threads: 2,
-            page_cache_mib: 128,
             archive: true,
-            rpc: RpcConfig {
-                listen: ports.rpc(index),
-            },
-            p2p: P2pConfig {
-                listen: ports.p2p(index),
-                advertise: None,
-                max_peers: usize::from(validators).max(MAX_PEERS),
-                peers: peers.clone(),
-            },
+            ..NodeConfig::new("../../genesis.json", ports.rpc(index), p2p)
         };
         let text = toml::to_string_pretty(&config)?;
         write_public(&layout.validator_config(index), text.as_bytes())?;
@@ -293,14 +291,6 @@ pub fn genesis_hash(spec: &ChainSpec) -> Result<B256> {
 
 fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result<ChainSpec> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let limits = Limits {
-        block_gas: 100_000_000,
-    };
-    let pacing = Pacing {
-        idle_interval_ms: 1_000,
-        min_gap_ms: 5,
-        settle_interval_ms: 50,
-    };
     Ok(ChainSpec {
         name: "development".to_owned(),
         chain_id: DEV_CHAIN_ID,
@@ -308,18 +298,17 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         dev: true,
         time_ms: u64::try_from(now.as_millis())?,
         fees: Fees::Free,
-        limits,
-        pacing,
+        limits: LIMITS,
+        pacing: PACING,
         epoch_blocks: EPOCH_BLOCKS,
         committee: committee.encode(),
-        accounts: genesis_accounts(validators, &parameters(&limits, &pacing))?,
+        accounts: genesis_accounts(validators)?,
     })
 }
 
 /// The system contracts, and the development accounts with money.
 fn genesis_accounts(
     validators: &[ed25519::PrivateKey],
-    parameters: &Parameters,
 ) -> Result<BTreeMap<Address, GenesisAccount>> {
     let dev_accounts = dev_accounts()?;
     let charter = Charter {
@@ -328,18 +317,19 @@ fn genesis_accounts(
         policy: Policy::Permissioned,
         founders: founders(&dev_accounts, validators),
     };
-    let mut accounts = genesis::contracts(&charter, parameters)?;
-    let balance: U256 = parse_ether("10000")?;
-    for account in dev_accounts {
-        accounts.insert(
-            account.address(),
-            GenesisAccount {
-                balance,
-                ..Default::default()
-            },
-        );
-    }
+    let mut accounts = genesis::contracts(&charter, &parameters(&LIMITS, &PACING))?;
+    accounts.extend(funded(&dev_accounts)?);
     Ok(accounts)
+}
+
+/// Development accounts as they are at genesis: with money.
+fn funded(accounts: &[PrivateKeySigner]) -> Result<BTreeMap<Address, GenesisAccount>> {
+    let account = GenesisAccount {
+        balance: parse_ether("10000")?,
+        ..GenesisAccount::default()
+    };
+    let funded = |signer: &PrivateKeySigner| (signer.address(), account.clone());
+    Ok(accounts.iter().map(funded).collect())
 }
 
 /// An organization for each validator, as long as there are accounts to administer one.

@@ -83,6 +83,23 @@ const fn default_page_cache() -> usize {
 }
 
 impl NodeConfig {
+    /// That of a new node: its files are beside this one, and the rest is as it is without being said. `chain_spec` is relative
+    /// to the file, too.
+    pub fn new(chain_spec: &str, rpc: SocketAddr, p2p: P2pConfig) -> Self {
+        Self {
+            chain_spec: chain_spec.into(),
+            data_dir: "data".into(),
+            network_key: "network.key".into(),
+            share: Some("share.key".into()),
+            worker_threads: default_threads(),
+            crypto_threads: default_threads(),
+            page_cache_mib: default_page_cache(),
+            archive: false,
+            rpc: RpcConfig { listen: rpc },
+            p2p,
+        }
+    }
+
     /// Reads a configuration file and makes its paths absolute.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)

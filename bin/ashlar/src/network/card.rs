@@ -4,7 +4,7 @@ use super::signed::{self, Statement};
 use crate::{
     cli::{CardArgs, PlaceArgs},
     files::{write_public, write_secret},
-    node::{NodeConfig, RpcConfig},
+    node::NodeConfig,
     p2p::{P2pConfig, PeerConfig},
 };
 use alloy_primitives::{Address, B256, hex};
@@ -98,23 +98,13 @@ pub(super) fn settle(place: &PlaceArgs, peers: &[PeerConfig]) -> Result<ed25519:
     fs::create_dir_all(&place.dir)
         .with_context(|| format!("cannot create {}", place.dir.display()))?;
     let key = ed25519::PrivateKey::random(rand::rng());
-    let config = NodeConfig {
-        chain_spec: "genesis.json".into(),
-        data_dir: "data".into(),
-        network_key: "network.key".into(),
-        share: Some("share.key".into()),
-        worker_threads: 2,
-        crypto_threads: 2,
-        page_cache_mib: 128,
-        archive: false,
-        rpc: RpcConfig { listen: place.rpc },
-        p2p: P2pConfig {
-            listen: place.listen,
-            advertise: place.advertise,
-            max_peers: super::MAX_PEERS,
-            peers: peers.to_vec(),
-        },
+    let p2p = P2pConfig {
+        listen: place.listen,
+        advertise: place.advertise,
+        max_peers: super::MAX_PEERS,
+        peers: peers.to_vec(),
     };
+    let config = NodeConfig::new("genesis.json", place.rpc, p2p);
     configure(&place.dir, &config)?;
     write_secret(&key_file, hex::encode(key.encode()).as_bytes())?;
     Ok(key)

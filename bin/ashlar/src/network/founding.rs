@@ -1,8 +1,9 @@
 //! Founding a network: the same agreement at every founder, and a key that they make together.
 
 use super::{
+    LIMITS, PACING,
     card::{Card, configure},
-    dev_accounts, signed,
+    dev_accounts, funded, signed,
 };
 use crate::{
     cli::NewArgs,
@@ -10,7 +11,7 @@ use crate::{
     node::{NodeConfig, free, read_key, secrets_key},
     p2p::{self, P2pConfig, PeerConfig},
 };
-use alloy_primitives::{B256, U256, hex, keccak256, utils::parse_ether};
+use alloy_primitives::{B256, U256, hex, keccak256};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use chain::{
     ceremony::{self, Founded},
@@ -36,7 +37,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use types::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing};
+use types::{ChainSpec, Fees, Fork};
 
 /// Prefix of what the ceremony stores beside the chain.
 const PREFIX: &str = "ashlar";
@@ -126,15 +127,7 @@ impl Agreement {
             policy: Policy::Permissioned,
             founders: self.founders.iter().map(founder).collect(),
         };
-        let limits = Limits {
-            block_gas: 100_000_000,
-        };
-        let pacing = Pacing {
-            idle_interval_ms: 1_000,
-            min_gap_ms: 5,
-            settle_interval_ms: 50,
-        };
-        let mut accounts = genesis::contracts(&charter, &parameters(&limits, &pacing))?;
+        let mut accounts = genesis::contracts(&charter, &parameters(&LIMITS, &PACING))?;
         let parameters = SystemContract::Parameters.address();
         if let Some(parameters) = accounts.get_mut(&parameters) {
             let slot = U256::from(Parameter::Timelock as u8);
@@ -142,13 +135,7 @@ impl Agreement {
             parameters.storage.insert(slot, timelock);
         }
         if self.dev {
-            for account in dev_accounts()? {
-                let balance = parse_ether("10000")?;
-                accounts.entry(account.address()).or_insert(GenesisAccount {
-                    balance,
-                    ..GenesisAccount::default()
-                });
-            }
+            accounts.extend(funded(&dev_accounts()?)?);
         }
         let spec = ChainSpec {
             name: self.name.clone(),
@@ -162,8 +149,8 @@ impl Agreement {
                 .max()
                 .unwrap_or_default(),
             fees: Fees::Free,
-            limits,
-            pacing,
+            limits: LIMITS,
+            pacing: PACING,
             epoch_blocks: self.epoch_blocks,
             committee: founded.committee.encode(),
             accounts,
