@@ -17,7 +17,10 @@ use crate::{
 use alloy_primitives::{Address, B256, hex, utils::parse_ether};
 use alloy_signer_local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
 use anyhow::{Context as _, Result, bail};
-use chain::genesis::{self, parameters};
+use chain::{
+    Share,
+    genesis::{self, parameters},
+};
 use commonware_codec::Encode as _;
 use commonware_cryptography::{
     Signer as _,
@@ -29,7 +32,10 @@ use commonware_cryptography::{
 };
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{Runner as _, buffer::paged::CacheRef, deterministic};
-use commonware_utils::{N3f1, NZU16, NZU64, NZUsize, TryCollect as _, ordered::Set};
+use commonware_utils::{
+    N3f1, NZU16, NZU64, NZUsize, TryCollect as _,
+    ordered::{Map, Set},
+};
 use contracts::member::{Charter, Founder, Permissions, Policy, Role};
 use rand::RngExt as _;
 use std::{
@@ -226,9 +232,7 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         .map(ed25519::PrivateKey::public_key)
         .try_collect()
         .map_err(|_| anyhow::anyhow!("two validators drew the same key"))?;
-    let (output, shares) =
-        feldman_desmedt::deal::<MinSig, _, N3f1>(&mut rng, Mode::NonZeroCounter, players)
-            .context("dealing the key shares")?;
+    let (committee, shares) = deal(players)?;
     let peers: Vec<PeerConfig> = (0_u16..)
         .zip(&keys)
         .map(|(index, key)| PeerConfig {
@@ -263,9 +267,20 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         let text = toml::to_string_pretty(&config)?;
         write_public(&layout.validator_config(index), text.as_bytes())?;
     }
-    let spec = dev_spec(&Committee::new(output), &keys)?;
+    let spec = dev_spec(&committee, &keys)?;
     gateway::create(layout, &spec, validators, ports)?;
     write_public(&layout.spec(), spec.to_json()?.as_bytes())
+}
+
+/// A committee of these validators with a new key, and the share of each. Whoever deals knows the key.
+///
+/// # Errors
+/// There are no validators.
+fn deal(validators: Set<PublicKey>) -> Result<(Committee, Map<PublicKey, Share>)> {
+    let mode = Mode::NonZeroCounter;
+    let (output, shares) = feldman_desmedt::deal::<MinSig, _, N3f1>(rand::rng(), mode, validators)
+        .context("dealing the key shares")?;
+    Ok((Committee::new(output), shares))
 }
 
 /// `ashlar network`.

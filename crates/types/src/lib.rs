@@ -27,7 +27,7 @@ pub use block::{
     transactions_root,
 };
 pub use committee::{Committee, CommitteeError, MAX_VALIDATORS, Namespace};
-pub use spec::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing, SpecError};
+pub use spec::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing, SpecError, TURNS_PER_EPOCH};
 pub use state::{Account, StateKey, StateValue};
 pub use transaction::{MAX_TRANSACTION_BYTES, Transaction, TransactionError};
 

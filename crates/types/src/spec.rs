@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, num::NonZeroU64};
 
 /// Blocks of an epoch for each validator, at least: half of them are for dealers' logs, each of which needs its dealer's turn to
 /// lead, and turns are lost when a leader is.
-const TURNS_PER_EPOCH: u64 = 8;
+pub const TURNS_PER_EPOCH: u64 = 8;
 
 /// A network's constitution, kept as `genesis.json` in every data directory.
 ///

@@ -3,7 +3,7 @@
 use super::{
     LIMITS, PACING,
     card::{Card, configure},
-    dev_accounts, funded, signed,
+    deal, dev_accounts, funded, signed,
 };
 use crate::{
     cli::NewArgs,
@@ -27,17 +27,13 @@ use commonware_utils::{NZUsize, ordered::Set};
 use contracts::{
     SystemContract,
     governance::Parameter,
-    member::{Charter, Founder, Permissions, Policy, Role},
+    member::{Charter, Founder, Permissions, Policy, Role, VALIDATORS_MIN},
 };
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU64,
-    ops::RangeInclusive,
-    path::Path,
-    time::Duration,
+    collections::BTreeMap, num::NonZeroU64, ops::RangeInclusive, path::Path, time::Duration,
 };
-use types::{ChainSpec, Fees, Fork};
+use types::{ChainSpec, Committee, Fees, Fork, PublicKey, TURNS_PER_EPOCH};
 
 /// Prefix of what the ceremony stores beside the chain.
 const PREFIX: &str = "ashlar";
@@ -103,6 +99,12 @@ impl Agreement {
         Ok(keccak256(serde_json::to_vec(self)?))
     }
 
+    /// The keys of the founders' nodes.
+    fn nodes(&self) -> Result<Set<PublicKey>> {
+        let nodes = self.founders.iter().map(|card| signed::node(&card.node));
+        Ok(Set::from_iter_dedup(nodes.collect::<Result<Vec<_>>>()?))
+    }
+
     fn peers(&self) -> Vec<PeerConfig> {
         let peer = |card: &Card| PeerConfig {
             public_key: hex::encode(card.node),
@@ -111,8 +113,11 @@ impl Agreement {
         self.founders.iter().map(peer).collect()
     }
 
-    /// The constitution that this makes with a committee.
-    fn spec(&self, founded: &Founded) -> Result<ChainSpec> {
+    /// The constitution that this makes with a committee of the founders' nodes.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn spec(&self, committee: &Committee) -> Result<ChainSpec> {
         let founder = |card: &Card| Founder {
             // So the records that the account makes are the organization's.
             organization: card.administrator.into_word(),
@@ -152,7 +157,7 @@ impl Agreement {
             limits: LIMITS,
             pacing: PACING,
             epoch_blocks: self.epoch_blocks,
-            committee: founded.committee.encode(),
+            committee: committee.encode(),
             accounts,
         };
         Ok(ChainSpec::from_json(&spec.to_json()?)?)
@@ -183,7 +188,6 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
         "this organization's own card is not among those given: add {}",
         args.dir.join("card.json").display()
     );
-    // What would be refused after the ceremony is refused before it.
     check(&agreement)?;
     free(config.p2p.listen, "p2p.listen")?;
     let hash = agreement.hash()?;
@@ -200,7 +204,7 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     let _lock = DirectoryLock::take(&config.data_dir)?;
     let storage = config.data_dir.join("chain");
     let founded = hold(&storage, &config.p2p, &agreement, &key)?;
-    let spec = agreement.spec(&founded)?;
+    let spec = agreement.spec(&founded.committee)?;
     let exposed = founded.exposed();
     if !exposed.is_empty() {
         eprintln!(
@@ -236,19 +240,16 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether the agreement makes a network, whatever its key will be.
+/// Whether the agreement makes a network, whatever its key will be: what would be refused after the ceremony is refused before it.
+///
+/// Charter and chain spec judge a trial with a key that nobody keeps. What is said before is what they do not know, or could not
+/// say in the words of the command line.
 fn check(agreement: &Agreement) -> Result<()> {
     let founders = agreement.founders.len();
     ensure!(
-        founders >= 4,
-        "{founders} founders are too few: with fewer than 4 the network tolerates no fault"
+        founders >= VALIDATORS_MIN,
+        "{founders} founders are too few: with fewer than {VALIDATORS_MIN} the network tolerates no fault"
     );
-    let names: BTreeSet<_> = agreement
-        .founders
-        .iter()
-        .map(|card| card.organization.len())
-        .collect();
-    ensure!(!names.contains(&0), "a card has no name");
     let least = if agreement.dev {
         1
     } else {
@@ -260,13 +261,16 @@ fn check(agreement: &Agreement) -> Result<()> {
         agreement.timelock,
         TIMELOCK.end()
     );
-    let turns = agreement.epoch_blocks.get() / founders as u64;
+    let blocks = founders as u64 * TURNS_PER_EPOCH;
     ensure!(
-        turns >= 8,
-        "--epoch-blocks {}: with {founders} founders at least {} are needed, so that each can deal",
+        agreement.epoch_blocks.get() >= blocks,
+        "--epoch-blocks {}: with {founders} founders at least {blocks} are needed, so that each can deal",
         agreement.epoch_blocks,
-        founders * 8
     );
+    let (committee, _) = deal(agreement.nodes()?)?;
+    agreement
+        .spec(&committee)
+        .context("this agreement makes no network")?;
     Ok(())
 }
 
@@ -287,11 +291,7 @@ fn hold(
     key: &ed25519::PrivateKey,
 ) -> Result<Founded> {
     let hash = agreement.hash()?;
-    let founders: Vec<_> = agreement
-        .founders
-        .iter()
-        .map(|card| signed::node(&card.node))
-        .collect::<Result<_>>()?;
+    let founders = agreement.nodes()?;
     let p2p = P2pConfig {
         peers: agreement.peers(),
         ..place.clone()
@@ -313,7 +313,7 @@ fn hold(
         network.start();
         let config = ceremony::Config {
             signer: key.clone(),
-            founders: Set::from_iter_dedup(founders),
+            founders,
             agreement: hash,
             partition_prefix: PREFIX.to_owned(),
             secrets_key: secrets_key(key),

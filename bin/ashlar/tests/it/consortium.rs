@@ -78,6 +78,10 @@ fn what_makes_no_network_is_refused_before_the_ceremony() {
     );
     refused(new(&acme, &["--timelock", "60"], &cards), "choose 3600 to");
     refused(
+        new(&acme, &["--validator-limit", "0"], &cards),
+        "more than its limit, 0",
+    );
+    refused(
         new(&home.path().join("omega"), &[], &cards),
         "ashlar network card",
     );
