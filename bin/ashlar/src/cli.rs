@@ -212,6 +212,10 @@ pub struct JoinArgs {
     /// The network's identity as you know it from elsewhere: another is refused
     #[arg(long, value_name = "HEX")]
     pub identity: Option<String>,
+    /// Execute the chain from block 0 and have all of its history, instead of beginning at a late block whose state other
+    /// nodes give
+    #[arg(long)]
+    pub replay: bool,
 }
 
 /// Which node is asked.

@@ -60,6 +60,10 @@ pub struct NodeConfig {
     /// asks for an old state is refused.
     #[serde(default)]
     pub archive: bool,
+    /// Whether a node that has no state yet takes it from others instead of executing the chain from block 0. It then has
+    /// nothing of what earlier blocks did.
+    #[serde(default)]
+    pub state_sync: bool,
     /// JSON-RPC.
     pub rpc: RpcConfig,
     /// The network between validators.
@@ -95,6 +99,7 @@ impl NodeConfig {
             crypto_threads: default_threads(),
             page_cache_mib: default_page_cache(),
             archive: false,
+            state_sync: false,
             rpc: RpcConfig { listen: rpc },
             p2p,
         }
@@ -207,7 +212,7 @@ async fn serve(
     network.start();
 
     let threads = NonZeroUsize::new(config.crypto_threads).unwrap_or(NonZeroUsize::MIN);
-    let (consensus, node) = Box::pin(chain::start(
+    let starting = Box::pin(chain::start(
         context.child("chain"),
         chain::Config {
             spec,
@@ -219,14 +224,20 @@ async fn serve(
             page_cache_bytes: config.page_cache_mib << 20,
             mempool: chain::mempool::Limits::default(),
             archive: config.archive,
+            state_sync: config.state_sync,
             give_way,
         },
         oracle,
         peers,
         channels,
-    ))
-    .await
-    .map_err(|error| match error {
+    ));
+    let mut stopping = shutdown.clone();
+    let started = tokio::select! {
+        started = starting => started,
+        // It may wait for others.
+        () = stopping.requested() => return Ok(()),
+    };
+    let (consensus, node) = started.map_err(|error| match error {
         StartError::Storage(_)
         | StartError::Metadata(_)
         | StartError::HistoryLost { .. }

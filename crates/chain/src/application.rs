@@ -159,7 +159,7 @@ impl<S: Strategy> Application<S> {
 
     /// What is in blocks between the last final one and a new child of `parent`.
     async fn unfinalized(&self, parent: &Block, mut ancestry: impl Ancestry<Block>) -> Unfinalized {
-        let floor = self.feed.height();
+        let floor = self.feed.floor();
         let mut seen = Unfinalized::default();
         let mut block = Arc::new(parent.clone());
         while block.number() > floor {

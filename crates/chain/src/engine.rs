@@ -12,6 +12,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    sync::Entrance,
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -69,7 +70,7 @@ use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, Spe
 pub const CHANNELS: usize = 9;
 
 /// State operations in one message of state sync.
-const SYNC_BATCH: NonZeroU64 = NZU64!(256);
+const SYNC_BATCH: NonZeroU64 = NZU64!(1024);
 /// Bytes buffered before a write, by actor.
 const WRITE_BUFFER: NonZeroUsize = NZUsize!(1 << 16);
 /// Messages waiting for an actor of the engine. When full the sender waits or drops, as each says.
@@ -99,6 +100,9 @@ pub struct Config<S> {
     /// some 200 bytes of disk for each changed value and 40 bytes of memory for each key that ever changed. Without, only
     /// the last state can be read.
     pub archive: bool,
+    /// Whether a node that has no state yet takes it from others instead of executing the chain from block 0. It then has
+    /// nothing of what earlier blocks did.
+    pub state_sync: bool,
     /// Called first on each thread that computes what may take long: it should give way to the others.
     pub give_way: fn(),
 }
@@ -294,6 +298,8 @@ where
         block_codec_config: (),
     });
     probe_actor.start(probe);
+    let (entrance, plan) =
+        Entrance::open(&context, prefix, plan, &probe_mailbox, config.state_sync).await?;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Delivery, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
@@ -379,6 +385,9 @@ where
     )
     .await?;
     electorate_actor.start();
+    if let Some(info) = entrance.epoch() {
+        electorate.learn(info.clone(), None);
+    }
     let (fence, gate) = Fence::new();
     let state_sync = state_sync::Plan::init(
         context.child("state_sync_plan"),
@@ -387,7 +396,7 @@ where
             max_participants: MAX_VALIDATORS,
             max_supported_mode: ModeVersion::v1(),
         },
-        None,
+        entrance.ceremony(),
     )
     .await;
     let (reshare_actor, reshare) = reshare::Actor::new(
@@ -441,7 +450,7 @@ where
         mempool: mempool.clone(),
         history: history.clone(),
         archive: archive.clone(),
-        electorate,
+        electorate: electorate.clone(),
         peers: peers.clone(),
         feed: feed.clone(),
     });
@@ -512,13 +521,22 @@ where
         },
     );
     let consensus = orchestrator_actor.start(vote, certificate, resolver);
-    let reporters = Reporters::from((stateful.clone(), Reporters::from((orchestrator, reshare))));
+    let reporters = Reporters::from((
+        Reporters::from((stateful.clone(), electorate)),
+        Reporters::from((orchestrator, reshare)),
+    ));
     marshal_actor.start(reporters, buffer, marshal_resolver);
     probe_mailbox.attach(marshal.clone());
     stateful_actor.start();
-    if let Some(processed) = marshal.get_processed().await {
+    let taken = stateful.clone();
+    entrance.follow(&context, &marshal, &feed, async move {
+        let _ = taken.subscribe_databases().await;
+    });
+    if let Some(processed) = marshal.get_processed().await
+        && !entrance.is_open()
+    {
         let processed = processed.height().get();
-        if processed > kept {
+        if processed > kept.max(entrance.anchor()) {
             return Err(StartError::HistoryLost { processed, kept });
         }
         resume_feed(&feed, processed, &marshal, &history, &recovery, strategy).await;
@@ -542,6 +560,13 @@ where
         async move { stateful.subscribe_databases().await }
     };
     mempool_actor.start(database, gossip);
+    let begun = feed.clone();
+    let opened = async move {
+        let database = stateful.subscribe_databases().await;
+        // Whoever reads the last block's state must find that block.
+        begun.begin().await;
+        database
+    };
     let node = node::start(
         context.child("node"),
         node::Parts {
@@ -555,9 +580,10 @@ where
             codes,
             archive,
             peers,
+            entered: entrance.epoch().cloned(),
             give_way: config.give_way,
         },
-        async move { stateful.subscribe_databases().await },
+        opened,
     );
 
     Ok((consensus, node))

@@ -4,7 +4,10 @@ use alloy_primitives::B256;
 use commonware_utils::channel::watch;
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use types::{Block, Transaction, TransactionReceipt};
 
@@ -50,6 +53,7 @@ impl Finalized {
 pub struct Feed {
     bell: Arc<watch::Sender<Arc<Finalized>>>,
     window: Arc<Mutex<VecDeque<Arc<Finalized>>>>,
+    floor: Arc<AtomicU64>,
 }
 
 impl Feed {
@@ -60,12 +64,32 @@ impl Feed {
         Self {
             bell: Arc::new(watch::channel(start).0),
             window,
+            floor: Arc::default(),
         }
     }
 
     /// After a restart: moves to the block the state is at, unless a later one was published already.
     pub fn resume_at(&self, start: Finalized) {
         self.push(Arc::new(start));
+    }
+
+    /// What blocks up to this one did is not known here: the node took the state after it, or after a later one, from others.
+    pub fn begin_after(&self, height: u64) {
+        self.floor.fetch_max(height, Ordering::Relaxed);
+    }
+
+    /// The height up to which nothing comes, or has come, by way of this feed.
+    pub fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Relaxed).max(self.height())
+    }
+
+    /// Waits until the last block here is one whose state is here: at once, but for a node that took the state from others
+    /// and has not seen a block since.
+    pub async fn begin(&self) {
+        let mut bell = self.bell.subscribe();
+        let _ = bell
+            .wait_for(|last| last.number() > 0 || self.floor.load(Ordering::Relaxed) == 0)
+            .await;
     }
 
     /// Publishes a block whose state is applied and whose effects are durable.

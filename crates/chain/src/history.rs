@@ -144,6 +144,9 @@ enum Message {
         hash: B256,
         reply: oneshot::Sender<Option<Position>>,
     },
+    First {
+        reply: oneshot::Sender<Option<u64>>,
+    },
 }
 
 /// A handle to the history.
@@ -183,6 +186,13 @@ impl Mailbox {
     pub async fn effects(&self, height: u64) -> Option<Effects> {
         let (reply, answer) = oneshot::channel();
         let _ = self.inbox.send(Message::Effects { height, reply }).await;
+        answer.await.ok().flatten()
+    }
+
+    /// The first height from which on it is known without a gap what blocks did; none as long as there is none.
+    pub async fn first(&self) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.inbox.send(Message::First { reply }).await;
         answer.await.ok().flatten()
     }
 
@@ -264,14 +274,15 @@ impl<E: Runtime> Actor<E> {
     /// # Errors
     /// When storage fails.
     pub async fn complete_to(&self) -> Result<u64, Error> {
-        let Some((_, last)) = self.effects.ranges().next() else {
+        // What is before a gap, state sync made superfluous.
+        let Some((_, last)) = self.effects.ranges().last() else {
             return Ok(0);
         };
         // Positions are durable before effects, so they can only reach further.
         let positions = self
             .positions
             .ranges()
-            .next()
+            .last()
             .map_or(0, |(_, end)| end.saturating_add(1));
         let (mut first, mut after) = (0, last.saturating_add(1));
         while first < after {
@@ -296,7 +307,7 @@ impl<E: Runtime> Actor<E> {
     /// # Errors
     /// When storage fails.
     pub async fn index_logs(mut self, blocks: &Blocks<E>, kept: u64) -> Result<Self, Error> {
-        let first = self.effects.ranges().next().map_or(0, |(first, _)| first);
+        let first = self.effects.ranges().last().map_or(0, |(first, _)| first);
         let next = self.logs.next().max(first);
         if next.saturating_add(REPORTED) < kept {
             info!(from = next, to = kept, "indexing the logs of final blocks");
@@ -349,6 +360,9 @@ impl<E: Runtime> Actor<E> {
                 }
                 Message::Effects { height, reply } => {
                     let _ = reply.send(kept.effects.get(Identifier::Index(height)).await?);
+                }
+                Message::First { reply } => {
+                    let _ = reply.send(kept.effects.ranges().last().map(|(first, _)| first));
                 }
                 Message::Position { hash, reply } => {
                     let key = Key::new(hash.0);

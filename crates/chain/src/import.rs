@@ -164,6 +164,7 @@ where
             codes: CodeCache::default(),
             archive: Some(archive),
             peers,
+            entered: None,
             give_way: || {},
         },
         std::future::ready(database),

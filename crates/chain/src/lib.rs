@@ -15,7 +15,7 @@
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
 //! look like), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
-//! [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
+//! `sync` (how a newcomer enters), [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -36,6 +36,7 @@ mod recovery;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod sync;
 
 pub use alias::{Finalization, Runtime, Scheme, Share};
 pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};

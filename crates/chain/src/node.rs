@@ -137,6 +137,8 @@ pub struct Node {
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
     peers: Peers,
+    /// The epoch it began with, if it took the state from others.
+    entered: Option<Arc<EpochInfo>>,
     /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
     world: watch::Receiver<Option<Weak<dyn World>>>,
 }
@@ -153,6 +155,7 @@ pub(crate) struct Parts {
     pub codes: CodeCache,
     pub archive: Option<archive::Mailbox>,
     pub peers: Peers,
+    pub entered: Option<EpochInfo>,
     pub give_way: fn(),
 }
 
@@ -173,6 +176,7 @@ pub(crate) fn start<E: Runtime>(
         codes,
         archive,
         peers,
+        entered,
         give_way,
     } = parts;
     let keeping = Keeping {
@@ -211,6 +215,7 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         archive,
         peers,
+        entered: entered.map(Arc::new),
         world,
     }
 }
@@ -236,7 +241,10 @@ impl Node {
     /// # Errors
     /// Why it was not taken.
     pub async fn submit(&self, raw: Bytes) -> Result<B256, SubmitError> {
-        self.mempool.submit(raw).await
+        let Some(pool) = self.pool() else {
+            return Err(SubmitError::Busy("it takes the state from other nodes"));
+        };
+        pool.submit(raw).await
     }
 
     /// The last final block, whose state is what is read.
@@ -261,6 +269,15 @@ impl Node {
     /// [`Self::block`].
     pub async fn body(&self, number: u64) -> Option<Arc<Block>> {
         body(&self.feed, &self.marshal, &self.genesis, number).await
+    }
+
+    /// The first block after block 0 from which on this node has all blocks and what they did. 1 on a node that executed the
+    /// chain from its beginning; none as long as a node that took the state from others has seen no block since.
+    pub async fn first_block(&self) -> Option<u64> {
+        match self.history.first().await {
+            None if self.entered.is_none() => Some(1),
+            first => first,
+        }
     }
 
     /// The transaction receipts of the final block with this number.
@@ -326,17 +343,20 @@ impl Node {
 
     /// A transaction that waits in this node's mempool.
     pub async fn waiting(&self, hash: B256) -> Option<Arc<Transaction>> {
-        self.mempool.transaction(hash).await
+        self.pool()?.transaction(hash).await
     }
 
     /// How a transaction stands in this node's mempool: waiting, or dropped not long ago and why.
     pub async fn standing(&self, hash: B256) -> Option<Standing> {
-        self.mempool.standing(hash).await
+        self.pool()?.standing(hash).await
     }
 
     /// What waits in this node's mempool, of one sender or of all, in order of senders and nonces.
     pub async fn content(&self, sender: Option<Address>) -> Vec<(Standing, Arc<Transaction>)> {
-        self.mempool.content(sender).await
+        match self.pool() {
+            Some(pool) => pool.content(sender).await,
+            None => Vec::new(),
+        }
     }
 
     /// What enters this node's mempool.
@@ -346,7 +366,15 @@ impl Node {
 
     /// How many transactions wait in this node's mempool.
     pub async fn census(&self) -> Census {
-        self.mempool.census().await
+        match self.pool() {
+            Some(pool) => pool.census().await,
+            None => Census::default(),
+        }
+    }
+
+    /// The mempool, once it has a state: before it does not answer.
+    fn pool(&self) -> Option<&mempool::Mailbox> {
+        self.syncing().is_none().then_some(&self.mempool)
     }
 
     /// Who signs the next block, and who after them. None when the node is stopping.
@@ -356,10 +384,22 @@ impl Node {
         let boundary = epoch
             .checked_sub(1)
             .map_or(0, |before| calendar.last(before));
-        match self.body(boundary).await?.payload()? {
+        let Some(block) = self.body(boundary).await else {
+            // Before what this node has.
+            let entered = self.entered.as_ref()?;
+            return (entered.epoch.get() == epoch).then(|| EpochInfo::clone(entered));
+        };
+        match block.payload()? {
             Ceremony::EpochInfo(info) => Some(info),
             Ceremony::DealerLog(_) => None,
         }
+    }
+
+    /// While the node takes the state from others: the height it begins at, or 0 if that is not known yet.
+    pub fn syncing(&self) -> Option<u64> {
+        let ready = self.world.borrow().is_some();
+        let begun = self.feed.height() > 0;
+        (self.entered.is_some() && !ready && !begun).then(|| self.feed.floor())
     }
 
     /// How many other nodes this one speaks with, whether they are up or not.

@@ -14,7 +14,7 @@ use commonware_runtime::{
 use commonware_utils::{NZUsize, Probability, channel::oneshot, ordered::Set};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 use tracing::debug;
@@ -47,7 +47,7 @@ impl Directory {
 
 #[derive(Default)]
 struct Slot {
-    running: Option<(Handle<()>, Node)>,
+    running: Option<Handle<()>>,
     starts: u32,
 }
 
@@ -173,16 +173,18 @@ impl Cluster {
         let channels: [_; CHANNELS] = channels
             .try_into()
             .map_err(|_| "wrong number of channels".to_owned())?;
+        let disk = validator.disk.load(Ordering::Relaxed);
         let config = chain::Config {
             spec: self.setup.spec.clone(),
-            partition_prefix: format!("v{index}"),
+            partition_prefix: partition_prefix(index, disk),
             signer: validator.signer.clone(),
-            share: validator.share.clone(),
+            share: validator.share.clone().filter(|_| disk == 0),
             secrets_key: SecretsKey::new([7; 32]),
             strategy: Sequential,
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
             archive: true,
+            state_sync: disk > 0,
             give_way: || {},
         };
         // The simulated network connects everyone.
@@ -193,11 +195,15 @@ impl Cluster {
             NZUsize!(64),
         );
         let (started, node) = oneshot::channel();
+        let directory = self.directory.clone();
         // Everything of the validator is a child of this task, so aborting it is a crash.
         let handle = context.spawn(move |context| async move {
+            let now = context.child("now");
             match Box::pin(chain::start(context, config, control, peers, channels)).await {
                 Ok((consensus, node)) => {
-                    let _ = started.send(Ok(node));
+                    debug!(now = ?now.current(), index, height = node.latest().number(), "started");
+                    directory.lock().insert(index, node);
+                    let _ = started.send(Ok(()));
                     let _ = consensus.await;
                 }
                 Err(error) => {
@@ -205,11 +211,14 @@ impl Cluster {
                 }
             }
         });
+        if disk > 0 {
+            // It waits for the others, which may be long.
+            slot.running = Some(handle);
+            return Ok(());
+        }
         match node.await {
-            Ok(Ok(node)) => {
-                self.directory.lock().insert(index, node.clone());
-                debug!(now = ?self.context.current(), index, height = node.latest().number(), "started");
-                slot.running = Some((handle, node));
+            Ok(Ok(())) => {
+                slot.running = Some(handle);
                 Ok(())
             }
             Ok(Err(error)) => Err(error),
@@ -239,7 +248,7 @@ impl Cluster {
             return false;
         };
         self.directory.lock().remove(&index);
-        slot.running.take().is_some_and(|(handle, _)| {
+        slot.running.take().is_some_and(|handle| {
             handle.abort();
             true
         })
@@ -250,8 +259,23 @@ impl Cluster {
         // There may be none yet.
         let _ = self
             .context
-            .remove(&format!("v{index}-secrets"), None)
+            .remove(&format!("{}-secrets", self.prefix(index)), None)
             .await;
+    }
+
+    fn prefix(&self, index: usize) -> String {
+        let node = self.setup.nodes.get(index);
+        partition_prefix(
+            index,
+            node.map_or(0, |node| node.disk.load(Ordering::Relaxed)),
+        )
+    }
+
+    /// Gives a validator that is not running an empty disk.
+    pub fn replace(&self, index: usize) {
+        if let Some(node) = self.setup.nodes.get(index) {
+            node.disk.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Where others find the running validators.
@@ -260,21 +284,23 @@ impl Cluster {
     }
 
     /// A running validator.
-    pub fn node(&self, index: usize) -> Option<&Node> {
-        self.slots
-            .get(index)?
-            .running
-            .as_ref()
-            .map(|(_, node)| node)
+    pub fn node(&self, index: usize) -> Option<Node> {
+        self.directory.node(index)
     }
 
     /// All running validators.
-    pub fn nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
-        self.slots
+    pub fn nodes(&self) -> Vec<(usize, Node)> {
+        let directory = self.directory.lock();
+        directory
             .iter()
-            .enumerate()
-            .filter_map(|(index, slot)| slot.running.as_ref().map(|(_, node)| (index, node)))
+            .map(|(index, node)| (*index, node.clone()))
+            .collect()
     }
+}
+
+/// Where a validator keeps its data.
+fn partition_prefix(index: usize, disk: u32) -> String {
+    format!("v{index}d{disk}")
 }
 
 #[expect(clippy::expect_used, reason = "at most 100 of 100")]

@@ -19,7 +19,11 @@ use contracts::{
     parameter::Parameters,
 };
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU64,
+    sync::{Arc, atomic::AtomicU32},
+};
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
 
 /// One node's keys.
@@ -31,6 +35,8 @@ pub struct Validator {
     pub public_key: PublicKey,
     /// Share of the network's BLS key at block 0, of those that validate then.
     pub share: Option<chain::Share>,
+    /// How often its disk was replaced by an empty one.
+    pub disk: Arc<AtomicU32>,
 }
 
 /// A simulated network before it runs.
@@ -85,6 +91,7 @@ impl Setup {
                 public_key: signer.public_key(),
                 share: shares.get_value(&signer.public_key()).cloned(),
                 signer,
+                disk: Arc::default(),
             })
             .collect();
         let signer =

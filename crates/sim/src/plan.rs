@@ -24,6 +24,14 @@ pub enum Fault {
         /// How long it is down.
         down: Duration,
     },
+    /// A validator's machine is lost with all that it kept. After the pause another one takes its place, with the network key
+    /// and no data: it takes the state from the others, and signs again when it has got another share.
+    Replacement {
+        /// Which validator.
+        validator: usize,
+        /// How long it is down.
+        down: Duration,
+    },
     /// The network splits: this many validators on one side, the others on the other.
     Partition {
         /// Validators on the first side.
@@ -207,16 +215,21 @@ fn services(rng: &mut StdRng) -> Services {
     }
 }
 
-/// The faults of each power cycle. In a quarter of the runs one validator loses its share, which as many as f may at a time.
+/// The faults of each power cycle. In half of the runs one validator loses its share, which as many as f may at a time, and in
+/// half of these all else, too.
 fn cycles_of(rng: &mut StdRng, cycles: usize, phase: Duration) -> Vec<Vec<(Duration, Fault)>> {
     let mut all: Vec<_> = (0..cycles).map(|_| faults(rng, phase)).collect();
-    if rng.random_range(0..4_u32) == 0
+    let loss = rng.random_range(0..4_u32);
+    if loss < 2
         && let Some(cycle) = all.iter_mut().choose(rng)
     {
         let at = phase.mul_f64(rng.random_range(0.1..0.7));
-        let fault = Fault::Amnesia {
-            validator: rng.random_range(0..VALIDATORS),
-            down: Duration::from_millis(rng.random_range(50..1_000)),
+        let validator = rng.random_range(0..VALIDATORS);
+        let down = Duration::from_millis(rng.random_range(50..1_000));
+        let fault = if loss == 0 {
+            Fault::Amnesia { validator, down }
+        } else {
+            Fault::Replacement { validator, down }
         };
         cycle.push((at, fault));
         cycle.sort_by_key(|(at, _)| *at);
@@ -308,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_drawn() {
-        let mut kinds = [false; 6];
+        let mut kinds = [false; 7];
         for seed in 0..200 {
             for (_, fault) in Plan::new(seed).cycles.iter().flatten() {
                 let kind = match fault {
@@ -318,10 +331,11 @@ mod tests {
                     Fault::Storage { .. } => 3,
                     Fault::Gateway { .. } => 4,
                     Fault::Amnesia { .. } => 5,
+                    Fault::Replacement { .. } => 6,
                 };
                 kinds[kind] = true;
             }
         }
-        assert_eq!(kinds, [true; 6]);
+        assert_eq!(kinds, [true; 7]);
     }
 }

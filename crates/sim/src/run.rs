@@ -11,6 +11,7 @@ use crate::{
     witness::Witness,
 };
 use alloy_primitives::{B256, hex, keccak256};
+use chain::Node;
 use commonware_runtime::{
     Clock as _,
     deterministic::{self, Context},
@@ -225,8 +226,13 @@ async fn observe(cluster: &Cluster, world: &mut World) {
     let Some(oracle) = &mut world.oracle else {
         return;
     };
+    let (mut whole, mut late) = (Vec::new(), Vec::new());
     for (index, node) in cluster.nodes() {
-        oracle.observe(index, node).await;
+        let all = node.first_block().await == Some(1);
+        if all { &mut whole } else { &mut late }.push((index, node));
+    }
+    for (index, node) in whole.iter().chain(&late) {
+        oracle.observe(*index, node).await;
     }
 }
 
@@ -309,6 +315,14 @@ async fn strike(
             undo.push((now + down, Undo::Start(validator)));
             "lost_share"
         }
+        Fault::Replacement { validator, down } => {
+            if !cluster.crash(validator) {
+                return;
+            }
+            cluster.replace(validator);
+            undo.push((now + down, Undo::Start(validator)));
+            "replacement"
+        }
         Fault::Partition { side, lasts } => {
             cluster.partition(&side).await;
             undo.push((now + lasts, Undo::Heal));
@@ -384,17 +398,17 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
             .fleet
             .as_mut()
             .map_or(0, |fleet| fleet.insist(&mut world.rng));
-        let behind = cluster
-            .nodes()
-            .any(|(_, node)| node.latest().number() < floor + PROGRESS_BLOCKS);
+        let nodes = cluster.nodes();
+        let level = |(_, node): &&(usize, Node)| node.latest().number() >= floor + PROGRESS_BLOCKS;
+        let behind = nodes.iter().filter(level).count() < world.setup.nodes.len();
         let transfers = world.transfers.open().count();
         if !behind && transfers == 0 && records == 0 {
             break;
         }
         if context.current() >= deadline {
-            let heights: Vec<_> = cluster
-                .nodes()
-                .map(|(index, node)| (index, node.latest().number()))
+            let heights: Vec<_> = nodes
+                .iter()
+                .map(|(index, node)| (*index, node.latest().number()))
                 .collect();
             world.witness.violation(format!(
                 "not healed after {HEAL_PHASE:?}: heights {heights:?} from {floor}, {transfers} \
@@ -412,10 +426,7 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
     fleet.ask_again(&mut world.rng).await;
     let accounts = fleet.accounts();
     observe(cluster, world).await;
-    let nodes: Vec<_> = cluster
-        .nodes()
-        .map(|(index, node)| (index, node.clone()))
-        .collect();
+    let nodes = cluster.nodes();
     if let Some(oracle) = &mut world.oracle {
         oracle.settle(&nodes, &world.witness).await;
         world.records = oracle

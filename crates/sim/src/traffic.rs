@@ -126,7 +126,7 @@ impl Transfers {
     }
 
     async fn submit(cluster: &Cluster, rng: &mut StdRng, raw: Bytes) {
-        if let Some((_, node)) = cluster.nodes().choose(rng) {
+        if let Some((_, node)) = cluster.nodes().into_iter().choose(rng) {
             // Refused or lost: it stays open and is sent again.
             let _ = node.submit(raw).await;
         }
@@ -136,7 +136,7 @@ impl Transfers {
     pub async fn retry(&mut self, cluster: &Cluster, rng: &mut StdRng) {
         let mut done = Vec::new();
         for (hash, raw) in &self.open {
-            let Some((_, node)) = cluster.nodes().choose(rng) else {
+            let Some((_, node)) = cluster.nodes().into_iter().choose(rng) else {
                 return;
             };
             if node.transaction(*hash).await.is_some() {

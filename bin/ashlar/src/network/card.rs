@@ -56,7 +56,7 @@ pub(super) fn make(args: &CardArgs) -> Result<()> {
         !args.administrator.is_zero(),
         "--administrator: the zero address is nobody's"
     );
-    let key = settle(&args.place, &[])?;
+    let key = settle(&args.place, &[], false)?;
     let card = Card {
         organization: args.organization.clone(),
         administrator: args.administrator,
@@ -86,7 +86,11 @@ fn reachable(place: &PlaceArgs) -> Result<SocketAddr> {
 }
 
 /// Makes a new node's key and configuration.
-pub(super) fn settle(place: &PlaceArgs, peers: &[PeerConfig]) -> Result<ed25519::PrivateKey> {
+pub(super) fn settle(
+    place: &PlaceArgs,
+    peers: &[PeerConfig],
+    state_sync: bool,
+) -> Result<ed25519::PrivateKey> {
     reachable(place)?;
     let key_file = place.dir.join("network.key");
     if key_file.exists() {
@@ -104,7 +108,10 @@ pub(super) fn settle(place: &PlaceArgs, peers: &[PeerConfig]) -> Result<ed25519:
         max_peers: super::MAX_PEERS,
         peers: peers.to_vec(),
     };
-    let config = NodeConfig::new("genesis.json", place.rpc, p2p);
+    let config = NodeConfig {
+        state_sync,
+        ..NodeConfig::new("genesis.json", place.rpc, p2p)
+    };
     configure(&place.dir, &config)?;
     write_secret(&key_file, hex::encode(key.encode()).as_bytes())?;
     Ok(key)

@@ -82,7 +82,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<()> {
             "the passport is of the network with identity {identity}, not {expected}"
         );
     }
-    let key = card::settle(&args.place, &passport.peers)?;
+    let key = card::settle(&args.place, &passport.peers, !args.replay)?;
     let file = args.place.dir.join("genesis.json");
     write_public(&file, spec.to_json()?.as_bytes())?;
     let node = signed::key(&key.public_key());

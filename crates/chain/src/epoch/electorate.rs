@@ -2,19 +2,22 @@
 
 use super::Calendar;
 use crate::alias::Runtime;
+use commonware_actor::Feedback;
 use commonware_codec::{Encode as _, RangeCfg};
-use commonware_consensus::types::Epoch;
-use commonware_glue::dkg::ParticipantsProvider;
+use commonware_consensus::{Reporter, marshal::Update, types::Epoch};
+use commonware_glue::dkg::{ParticipantsProvider, ReshareBlock as _};
 use commonware_macros::select;
 use commonware_storage::metadata::{self, Metadata};
 use commonware_utils::{
+    Acknowledgement as _,
+    acknowledgement::Exact,
     channel::{mpsc, oneshot},
     ordered::Set,
     sequence::{U64, Unit},
 };
 use std::collections::BTreeMap;
 use tracing::warn;
-use types::{Committee, MAX_VALIDATORS, PublicKey};
+use types::{Block, Ceremony, Committee, EpochInfo, MAX_VALIDATORS, PublicKey};
 
 /// Readings kept: of the epochs whose committees are not named yet, and the one before, which stands in for one that cannot be.
 const KEPT: usize = 4;
@@ -23,6 +26,13 @@ struct Reading {
     epoch: u64,
     validators: Set<PublicKey>,
     done: oneshot::Sender<()>,
+}
+
+/// Who validates in an epoch by a final block, which names them.
+struct Named {
+    epoch: u64,
+    validators: Set<PublicKey>,
+    done: Option<Exact>,
 }
 
 struct Question {
@@ -35,6 +45,7 @@ struct Question {
 pub struct Electorate {
     calendar: Calendar,
     readings: mpsc::Sender<Reading>,
+    named: mpsc::UnboundedSender<Named>,
     questions: mpsc::Sender<Question>,
 }
 
@@ -56,6 +67,31 @@ impl Electorate {
         if kept.await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Takes it from an epoch's description who gets shares in the one after it, unless that is known already.
+    pub fn learn(&self, info: EpochInfo, done: Option<Exact>) {
+        let _ = self.named.send(Named {
+            epoch: info.epoch.get().saturating_add(1),
+            validators: info.next_players,
+            done,
+        });
+    }
+}
+
+/// A node that took the state from others did not execute the blocks after which `Members` is read: those that end an epoch
+/// say what was read.
+impl Reporter for Electorate {
+    type Activity = Update<Block>;
+
+    fn report(&mut self, update: Update<Block>) -> Feedback {
+        if let Update::Block(block, done) = update {
+            match block.inner().payload() {
+                Some(Ceremony::EpochInfo(info)) => self.learn(info, Some(done)),
+                _ => done.acknowledge(),
+            }
+        }
+        Feedback::Ok
     }
 }
 
@@ -92,6 +128,7 @@ pub struct Actor<E: Runtime> {
     known: BTreeMap<u64, Set<PublicKey>>,
     waiting: Vec<Question>,
     readings: mpsc::Receiver<Reading>,
+    named: mpsc::UnboundedReceiver<Named>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -116,6 +153,8 @@ impl<E: Runtime> Actor<E> {
         };
         let known = disk.keys().filter_map(entry).collect();
         let (reading, readings) = mpsc::channel(4);
+        // One for each epoch.
+        let (name, named) = mpsc::unbounded_channel();
         let (question, questions) = mpsc::channel(64);
         let actor = Self {
             context,
@@ -125,11 +164,13 @@ impl<E: Runtime> Actor<E> {
             known,
             waiting: Vec::new(),
             readings,
+            named,
             questions,
         };
         let electorate = Electorate {
             calendar,
             readings: reading,
+            named: name,
             questions: question,
         };
         Ok((actor, electorate))
@@ -159,6 +200,17 @@ impl<E: Runtime> Actor<E> {
                     self = self.keep(epoch, validators).await?;
                     let _ = done.send(());
                 },
+                named = self.named.recv() => {
+                    let Some(Named { epoch, validators, done }) = named else {
+                        return Ok(());
+                    };
+                    if !self.known.contains_key(&epoch) {
+                        self = self.put(epoch, validators).await?;
+                    }
+                    if let Some(done) = done {
+                        done.acknowledge();
+                    }
+                },
                 question = self.questions.recv() => {
                     let Some(question) = question else {
                         return Ok(());
@@ -170,7 +222,7 @@ impl<E: Runtime> Actor<E> {
         }
     }
 
-    async fn keep(mut self, epoch: u64, read: Set<PublicKey>) -> Result<Self, metadata::Error> {
+    async fn keep(self, epoch: u64, read: Set<PublicKey>) -> Result<Self, metadata::Error> {
         let most = MAX_VALIDATORS.get() as usize;
         let validators = if (self.least..=most).contains(&read.len()) {
             read
@@ -186,6 +238,14 @@ impl<E: Runtime> Actor<E> {
             let previous = self.known.get(&epoch.saturating_sub(1));
             previous.unwrap_or(&self.founders).clone()
         };
+        self.put(epoch, validators).await
+    }
+
+    async fn put(
+        mut self,
+        epoch: u64,
+        validators: Set<PublicKey>,
+    ) -> Result<Self, metadata::Error> {
         self.disk.put(U64::new(epoch), validators.encode().to_vec());
         self.known.insert(epoch, validators);
         while self.known.len() > KEPT {

@@ -554,6 +554,7 @@ async fn validator(
         page_cache_bytes: 4 << 20,
         mempool: chain::mempool::Limits::default(),
         archive,
+        state_sync: false,
         give_way: || {},
     };
     let started = chain::start(
