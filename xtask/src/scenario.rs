@@ -11,6 +11,7 @@ mod network;
 mod network_life;
 mod reads;
 mod sender;
+mod state_sync;
 mod storage;
 mod usage;
 mod wire;
@@ -35,6 +36,8 @@ pub(crate) enum Scenario {
     Clients(clients::Args),
     /// Found a network of four organizations by its ceremony, let one in and one go by vote, grow to seven validators and back
     NetworkLife(network_life::Args),
+    /// Let a node join a long chain by taking the state from the others, and time it
+    StateSync(state_sync::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
     Epcis(epcis::Args),
 }
@@ -48,6 +51,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
         Scenario::Reads(args) => reads::run(&args),
         Scenario::Clients(args) => clients::run(&args),
         Scenario::NetworkLife(args) => network_life::run(&args),
+        Scenario::StateSync(args) => state_sync::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }
 }
