@@ -1,6 +1,11 @@
 //! The nodes of a network, on a simulated network and simulated disks.
 
-use crate::{committee::Setup, plan::Plan};
+use crate::{
+    committee::Setup,
+    liar::{self, Liar, Malice},
+    plan::Plan,
+    witness::Witness,
+};
 use chain::{CHANNELS, Connected, Node, Peers, SecretsKey};
 use commonware_p2p::{
     Manager as _,
@@ -28,6 +33,7 @@ pub struct Cluster {
     good: Link,
     slots: Vec<Slot>,
     directory: Directory,
+    witness: Witness,
 }
 
 /// Who of the validators can be reached now. Clones share it.
@@ -53,7 +59,7 @@ struct Slot {
 
 impl Cluster {
     /// A network with nobody on it yet.
-    pub async fn new(context: &Context, setup: &Setup, plan: &Plan) -> Self {
+    pub async fn new(context: &Context, setup: &Setup, plan: &Plan, witness: &Witness) -> Self {
         let (network, oracle) = Network::<_, PublicKey>::new(
             context.child("network"),
             simulated::Config {
@@ -82,6 +88,7 @@ impl Cluster {
             good,
             slots,
             directory: Directory::default(),
+            witness: witness.clone(),
         };
         cluster
             .link(&|_, _| Some(cluster.good.clone()), false)
@@ -168,7 +175,12 @@ impl Cluster {
                 .register(channel, quota)
                 .await
                 .map_err(|error| error.to_string())?;
-            channels.push(pair);
+            let (sender, receiver) = pair;
+            let malice = liar::ASKED.contains(&channel).then(|| {
+                let seed = u64::from(slot.starts) << 8 | channel;
+                Malice::new(validator.victim.clone(), seed, self.witness.clone())
+            });
+            channels.push((Liar { sender, malice }, receiver));
         }
         let channels: [_; CHANNELS] = channels
             .try_into()
@@ -271,10 +283,15 @@ impl Cluster {
         )
     }
 
-    /// Gives a validator that is not running an empty disk.
-    pub fn replace(&self, index: usize) {
-        if let Some(node) = self.setup.nodes.get(index) {
-            node.disk.fetch_add(1, Ordering::Relaxed);
+    /// Gives a validator that is not running an empty disk. Another may lie to it from now on.
+    pub fn replace(&self, index: usize, liar: Option<usize>) {
+        let nodes = &self.setup.nodes;
+        let Some(node) = nodes.get(index) else {
+            return;
+        };
+        node.disk.fetch_add(1, Ordering::Relaxed);
+        if let Some(liar) = liar.and_then(|liar| nodes.get(liar)) {
+            liar.victim.choose(node.public_key.clone());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Keys and constitution of a simulated network. Deterministic: a simulation has no secrets.
 
-use crate::plan::GATEWAYS_MAX;
+use crate::{liar::Victim, plan::GATEWAYS_MAX};
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use chain::genesis::{self, parameters};
@@ -37,6 +37,8 @@ pub struct Validator {
     pub share: Option<chain::Share>,
     /// How often its disk was replaced by an empty one.
     pub disk: Arc<AtomicU32>,
+    /// To whom it lies.
+    pub victim: Victim,
 }
 
 /// A simulated network before it runs.
@@ -92,6 +94,7 @@ impl Setup {
                 share: shares.get_value(&signer.public_key()).cloned(),
                 signer,
                 disk: Arc::default(),
+                victim: Victim::default(),
             })
             .collect();
         let signer =

@@ -19,6 +19,7 @@
 
 mod cluster;
 mod committee;
+mod liar;
 mod oracle;
 mod panics;
 mod plan;

@@ -31,6 +31,8 @@ pub enum Fault {
         validator: usize,
         /// How long it is down.
         down: Duration,
+        /// A validator that damages what it answers the newcomer.
+        liar: Option<usize>,
     },
     /// The network splits: this many validators on one side, the others on the other.
     Partition {
@@ -229,7 +231,12 @@ fn cycles_of(rng: &mut StdRng, cycles: usize, phase: Duration) -> Vec<Vec<(Durat
         let fault = if loss == 0 {
             Fault::Amnesia { validator, down }
         } else {
-            Fault::Replacement { validator, down }
+            let other = (validator + rng.random_range(1..VALIDATORS)) % VALIDATORS;
+            Fault::Replacement {
+                validator,
+                down,
+                liar: rng.random_bool(0.5).then_some(other),
+            }
         };
         cycle.push((at, fault));
         cycle.sort_by_key(|(at, _)| *at);

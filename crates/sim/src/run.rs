@@ -184,7 +184,7 @@ async fn power_cycle(context: &Context, mut world: World, cycle: usize, last: bo
     // Power may have been lost while disks failed.
     *context.storage_fault_config().write() = quiet_storage();
     Panics::expect(false);
-    let mut cluster = Cluster::new(context, &world.setup, &world.plan).await;
+    let mut cluster = Cluster::new(context, &world.setup, &world.plan, &world.witness).await;
     start_all(&mut cluster, &mut world).await;
     if let Some(fleet) = &mut world.fleet {
         fleet.power_on(context, &cluster);
@@ -315,11 +315,15 @@ async fn strike(
             undo.push((now + down, Undo::Start(validator)));
             "lost_share"
         }
-        Fault::Replacement { validator, down } => {
+        Fault::Replacement {
+            validator,
+            down,
+            liar,
+        } => {
             if !cluster.crash(validator) {
                 return;
             }
-            cluster.replace(validator);
+            cluster.replace(validator, liar);
             undo.push((now + down, Undo::Start(validator)));
             "replacement"
         }

@@ -94,7 +94,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Ok(report) => report,
         Err(error) => {
             let tail = network.logs_tail();
-            bail!("{error:#}\n{tail}\nwhat it left is in {}", network.keep().display());
+            bail!(
+                "{error:#}\n{tail}\nwhat it left is in {}",
+                network.keep().display()
+            );
         }
     };
     print(&report, args.json)?;
@@ -112,14 +115,28 @@ async fn show(args: &Args, program: &Path, network: &Network, status: &Status) -
     let level_s = node.start_until(blocks, args).await?;
     let mut ours = Wire::open(&node.rpc()).await?;
     let mut violations = Vec::new();
-    compare(&mut ours, &mut theirs, filler, args.entries, &mut violations).await?;
+    compare(
+        &mut ours,
+        &mut theirs,
+        filler,
+        args.entries,
+        &mut violations,
+    )
+    .await?;
     let first_block = first_block(&mut ours, &mut violations).await?;
     let resident_bytes = resident(node.process.as_ref().context("it runs")?.id())?;
     node.stop()?;
     let now = height(&mut theirs).await?;
     let restart_s = node.start_until(now, args).await?;
     let mut ours = Wire::open(&node.rpc()).await?;
-    compare(&mut ours, &mut theirs, filler, args.entries, &mut violations).await?;
+    compare(
+        &mut ours,
+        &mut theirs,
+        filler,
+        args.entries,
+        &mut violations,
+    )
+    .await?;
     node.stop()?;
 
     if level_s > args.seconds_max as f64 {
@@ -369,7 +386,11 @@ fn free_port() -> Result<u16> {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes >> 20;
-        writeln!(f, "chain            {} blocks, {} slots", self.blocks, self.entries)?;
+        writeln!(
+            f,
+            "chain            {} blocks, {} slots",
+            self.blocks, self.entries
+        )?;
         writeln!(
             f,
             "newcomer         level after {:.1} s, from block {} on; after a restart {:.1} s; {} MiB of memory",
