@@ -15,9 +15,9 @@ use types::PublicKey;
 /// Channels on which a newcomer asks: blocks, state, the latest block (in the order of [`chain::CHANNELS`]).
 pub const ASKED: [u64; 3] = [3, 5, 7];
 /// Shorter messages are questions.
-const ANSWER_BYTES: usize = 90;
+const ANSWER_BYTES: usize = 60;
 /// Percent of answers that are lies.
-const LIES: u32 = 50;
+const LIES: u32 = 75;
 
 /// To whom a validator lies; nobody at first. Clones share it.
 #[derive(Clone, Debug, Default)]
