@@ -127,6 +127,8 @@ pub enum NetworkCommand {
     Invite(InviteArgs),
     /// Make this node's keys and configuration for the network of a passport
     Join(JoinArgs),
+    /// Make the configuration and the keys of a gateway beside a node
+    Gateway(GatewayArgs),
 }
 
 /// Where a new node is.
@@ -231,6 +233,23 @@ pub struct RpcArgs {
     pub rpc: String,
 }
 
+/// `ashlar network gateway`.
+#[derive(Debug, Args)]
+pub struct GatewayArgs {
+    /// The configuration of the organization's node
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The gateway's directory, which nothing may be in yet
+    #[arg(long, value_name = "D")]
+    pub dir: PathBuf,
+    /// Where it answers REST
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Whose records the first API key is for
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub tenant: String,
+}
+
 /// `ashlar member`.
 #[derive(Debug, Args)]
 #[command(
@@ -264,6 +283,27 @@ pub enum MemberCommand {
         #[command(flatten)]
         signer: SignerArgs,
     },
+    /// Say what an account of your organization may do; nothing takes it out
+    SetAccount {
+        /// The account
+        account: Address,
+        /// What it may do
+        permissions: Vec<Permission>,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+}
+
+/// What an account of an organization may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Permission {
+    /// Send transactions
+    Transact,
+    /// Create contracts
+    Deploy,
+    /// Manage the organization's accounts and nodes, propose and vote
+    Administer,
 }
 
 /// What a node does.

@@ -8,7 +8,7 @@ use crate::{
     wallet::Wallet,
 };
 use alloy_primitives::U256;
-use alloy_sol_types::{SolCall, SolEvent as _};
+use alloy_sol_types::SolCall;
 use anyhow::{Context as _, Result};
 use client::{
     governance::{Governance, GovernanceError, Proposal},
@@ -85,14 +85,11 @@ async fn propose(nodes: &Nodes, signer: &SignerArgs, why: &str, action: &Action)
         actions: vec![action.encode()],
         description: why.to_owned(),
     };
-    let logs = wallet
+    let done = wallet
         .send(nodes, SystemContract::Governance, &call)
         .await?;
-    let made = logs
-        .iter()
-        .find_map(|log| IGovernance::Proposed::decode_log(log).ok());
-    let number = made.context("the transaction made no proposal")?.proposal;
-    print(&read(nodes, number.saturating_to()).await?, false)
+    let number = done.proposal.context("the transaction made no proposal")?;
+    print(&read(nodes, number).await?, false)
 }
 
 async fn list(nodes: &Nodes, json: bool) -> Result<()> {

@@ -2,19 +2,24 @@
 
 use crate::{
     ask::ask,
-    cli::{MemberArgs, MemberCommand, NodeRole, SignerArgs},
+    cli::{MemberArgs, MemberCommand, NodeRole, Permission, SignerArgs},
     wallet::Wallet,
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use anyhow::Result;
 use client::{members::Members, rpc::Nodes};
-use contracts::{SystemContract, abi::IMembers};
+use contracts::{SystemContract, abi::IMembers, member::Permissions};
 
 /// `ashlar member`.
 pub fn member(args: &MemberArgs) -> Result<()> {
     ask(&args.node, async |nodes| match &args.command {
         MemberCommand::List { json } => list(nodes, *json).await,
         MemberCommand::SetNode { key, role, signer } => set_node(nodes, signer, *key, *role).await,
+        MemberCommand::SetAccount {
+            account,
+            permissions,
+            signer,
+        } => set_account(nodes, signer, *account, permissions).await,
     })
 }
 
@@ -26,6 +31,37 @@ async fn set_node(nodes: &Nodes, signer: &SignerArgs, key: B256, role: NodeRole)
     let wallet = Wallet::open(signer)?;
     wallet.send(nodes, SystemContract::Members, &call).await?;
     list(nodes, false).await
+}
+
+async fn set_account(
+    nodes: &Nodes,
+    signer: &SignerArgs,
+    account: Address,
+    permissions: &[Permission],
+) -> Result<()> {
+    let granted = |permission: &Permission| match permission {
+        Permission::Transact => Permissions::TRANSACT,
+        Permission::Deploy => Permissions::DEPLOY,
+        Permission::Administer => Permissions::ADMINISTER,
+    };
+    let all = permissions.iter().map(granted);
+    let all = all.fold(Permissions::default(), Permissions::and);
+    let call = IMembers::setAccountCall {
+        account,
+        permissions: all.bits(),
+    };
+    let wallet = Wallet::open(signer)?;
+    wallet.send(nodes, SystemContract::Members, &call).await?;
+    let may: Vec<_> = permissions
+        .iter()
+        .map(|permission| format!("{permission:?}").to_lowercase())
+        .collect();
+    if may.is_empty() {
+        println!("{account} belongs to the organization no more");
+    } else {
+        println!("{account} may {}", may.join(", "));
+    }
+    Ok(())
 }
 
 async fn list(nodes: &Nodes, json: bool) -> Result<()> {

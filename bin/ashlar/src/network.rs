@@ -290,6 +290,7 @@ pub fn command(args: &NetworkArgs) -> Result<()> {
         NetworkCommand::New(args) => founding::found(args),
         NetworkCommand::Invite(args) => passport::invite(args),
         NetworkCommand::Join(args) => passport::join(args),
+        NetworkCommand::Gateway(args) => gateway::settle(args),
     }
 }
 

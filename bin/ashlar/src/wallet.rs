@@ -3,40 +3,19 @@
 use crate::{cli::SignerArgs, files::read_secret, network::dev_accounts};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, Log, LogData, TxKind, U64, U128};
+use alloy_primitives::{B256, TxKind};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
-use anyhow::{Context as _, Result, ensure};
-use client::{governance::GovernanceError, rpc::Nodes};
+use anyhow::{Context as _, Result, bail};
+use client::{
+    governance::{Decided, Final, Governance},
+    rpc::Nodes,
+};
 use contracts::SystemContract;
-use serde::Deserialize;
-use serde_json::json;
-
-/// Milliseconds a transaction is waited for.
-const PATIENCE_MS: u64 = 20_000;
 
 /// An account.
 pub struct Wallet(PrivateKeySigner);
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Block {
-    base_fee_per_gas: U128,
-}
-
-#[derive(Deserialize)]
-struct Receipt {
-    status: U64,
-    logs: Vec<Logged>,
-}
-
-#[derive(Deserialize)]
-struct Logged {
-    address: Address,
-    topics: Vec<B256>,
-    data: Bytes,
-}
 
 impl Wallet {
     /// Takes the key that was named.
@@ -68,48 +47,25 @@ impl Wallet {
         nodes: &Nodes,
         contract: SystemContract,
         call: &C,
-    ) -> Result<Vec<Log>> {
-        let (from, to) = (self.0.address(), contract.address());
-        let input = Bytes::from(call.abi_encode());
-        let request = json!({ "from": from, "to": to, "data": input });
-        // A call that would fail says why here.
-        let gas: U64 = nodes
-            .call("eth_estimateGas", [request])
-            .await
-            .map_err(GovernanceError::from)?;
-        let chain_id: U64 = nodes.call("eth_chainId", [(); 0]).await?;
-        let nonce: U64 = nodes
-            .call("eth_getTransactionCount", (from, "pending"))
-            .await?;
-        let block: Block = nodes
-            .call("eth_getBlockByNumber", ("latest", false))
-            .await?;
+    ) -> Result<Final> {
+        let governance = Governance(nodes);
+        let prepared = governance.prepare(self.0.address(), contract, call).await?;
         let transaction = TxEip1559 {
-            chain_id: chain_id.to(),
-            nonce: nonce.to(),
-            // The state may be another by then.
-            gas_limit: gas.to::<u64>().saturating_mul(2),
-            max_fee_per_gas: block.base_fee_per_gas.to::<u128>().saturating_mul(2),
-            to: TxKind::Call(to),
-            input,
+            chain_id: prepared.chain_id.to(),
+            nonce: prepared.nonce.to(),
+            gas_limit: prepared.gas.to(),
+            max_fee_per_gas: prepared.max_fee_per_gas.to(),
+            to: TxKind::Call(prepared.to),
+            input: prepared.data,
             ..TxEip1559::default()
         };
         let signature = self.0.sign_hash_sync(&transaction.signature_hash())?;
         let raw = TxEnvelope::from(transaction.into_signed(signature)).encoded_2718();
-        let receipt: Receipt = nodes
-            .call(
-                "eth_sendRawTransactionSync",
-                (Bytes::from(raw), PATIENCE_MS),
-            )
-            .await?;
-        ensure!(
-            receipt.status == U64::ONE,
-            "it failed in its block, though it would have passed just before: somebody was faster. Look again, and repeat it if it is still wanted"
-        );
-        let logs = receipt.logs.into_iter().map(|log| Log {
-            address: log.address,
-            data: LogData::new_unchecked(log.topics, log.data),
-        });
-        Ok(logs.collect())
+        match governance.submit(&raw.into()).await? {
+            Decided::Done(done) => Ok(done),
+            Decided::Overtaken(_) => bail!(
+                "it failed in its block, though it would have passed just before: somebody was faster. Look again, and repeat it if it is still wanted"
+            ),
+        }
     }
 }

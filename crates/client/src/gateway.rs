@@ -7,7 +7,11 @@ use proof::Receipt;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 
 use crate::{
-    governance::{Proposal, ProposalPage},
+    governance::{
+        Final, NodeRequest, Proposal, ProposalPage, ProposalRequest, SignedRequest, StepRequest,
+        Unsigned, VoteRequest,
+    },
+    members::Members,
     problem::Problem,
     record::{Record, RecordAccepted, RecordErased, RecordPage, RecordRequest, RecordStatus},
     rpc::address,
@@ -206,6 +210,62 @@ impl Gateway {
     pub async fn proposal(&self, number: u64) -> Result<Proposal, GatewayError> {
         let call = self.call(Method::GET, &format!("v1/governance/proposals/{number}"));
         json(send(call).await?).await
+    }
+
+    /// `POST /v1/governance/proposals`: the transaction that makes a proposal, to be signed.
+    pub async fn prepare_proposal(
+        &self,
+        request: &ProposalRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let call = self.call(Method::POST, "v1/governance/proposals");
+        json(send(call.json(request)).await?).await
+    }
+
+    /// `POST /v1/governance/proposals/{number}/votes`: the transaction that votes, to be signed.
+    pub async fn prepare_vote(
+        &self,
+        number: u64,
+        request: &VoteRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let path = format!("v1/governance/proposals/{number}/votes");
+        json(send(self.call(Method::POST, &path).json(request)).await?).await
+    }
+
+    /// `POST /v1/governance/proposals/{number}/cancel`: the transaction that withdraws a proposal, to be signed.
+    pub async fn prepare_cancel(
+        &self,
+        number: u64,
+        request: &StepRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let path = format!("v1/governance/proposals/{number}/cancel");
+        json(send(self.call(Method::POST, &path).json(request)).await?).await
+    }
+
+    /// `POST /v1/governance/proposals/{number}/execute`: the transaction that does what was decided, to be signed.
+    pub async fn prepare_execution(
+        &self,
+        number: u64,
+        request: &StepRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let path = format!("v1/governance/proposals/{number}/execute");
+        json(send(self.call(Method::POST, &path).json(request)).await?).await
+    }
+
+    /// `POST /v1/governance/transactions`: sends what was signed, and returns when it is final.
+    pub async fn decide(&self, raw: Bytes) -> Result<Final, GatewayError> {
+        let call = self.call(Method::POST, "v1/governance/transactions");
+        json(send(call.json(&SignedRequest { raw })).await?).await
+    }
+
+    /// `GET /v1/members`.
+    pub async fn members(&self) -> Result<Members, GatewayError> {
+        json(send(self.call(Method::GET, "v1/members")).await?).await
+    }
+
+    /// `POST /v1/members/nodes`: the transaction that says what a node does, to be signed.
+    pub async fn prepare_node(&self, request: &NodeRequest) -> Result<Unsigned, GatewayError> {
+        let call = self.call(Method::POST, "v1/members/nodes");
+        json(send(call.json(request)).await?).await
     }
 
     /// Whether the gateway can do its work: its own answer if it cannot.

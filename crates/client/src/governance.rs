@@ -1,11 +1,16 @@
 //! The REST nouns around `governance`: what the organizations of a network decide together. Times are Unix seconds.
 
 #[cfg(feature = "net")]
+mod decide;
+#[cfg(feature = "net")]
 mod read;
 
 #[cfg(feature = "net")]
+pub use decide::Decided;
+#[cfg(feature = "net")]
 pub use read::{Governance, GovernanceError};
 
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use serde::{Deserialize, Serialize};
 
 /// A proposal: what there is to know before a vote.
@@ -99,4 +104,208 @@ pub struct ProposalPage {
     /// `before` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_before: Option<u64>,
+}
+
+/// Something that a proposal does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ProposedAction {
+    /// Let an organization in.
+    AddOrganization {
+        /// Its id, 32 bytes in hex: its first account's address padded with zeros as a rule.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+        /// Its name, 1 to 31 bytes.
+        name: String,
+        /// Its first account, which may do everything.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        administrator: Address,
+        /// How many validators it may have.
+        validator_limit: u16,
+    },
+    /// Take an organization's vote and rights until it is reinstated.
+    SuspendOrganization {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+    },
+    /// End a suspension.
+    ReinstateOrganization {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+    },
+    /// Remove an organization with its nodes, for ever.
+    RemoveOrganization {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+    },
+    /// Say how many validators an organization may have.
+    SetValidatorLimit {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+        /// How many.
+        limit: u16,
+    },
+    /// Give an account every permission of an organization that lost its keys.
+    AppointAdministrator {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        organization: B256,
+        /// The account.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        account: Address,
+    },
+    /// Set a parameter.
+    SetParameter {
+        /// Its name, `BlockGas` to `Threshold`.
+        parameter: String,
+        /// What it shall be: a decimal number, or hex with `0x`.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        value: U256,
+    },
+    /// Let a fork activate.
+    ScheduleFork {
+        /// Its id: the hash of its name.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        fork: B256,
+        /// The first block under its rules.
+        height: u64,
+    },
+    /// Call that off.
+    CancelFork {
+        /// Its id.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        fork: B256,
+    },
+    /// Demand a protocol version of nodes.
+    SetMinimumVersion {
+        /// The version.
+        version: u32,
+        /// The first block that needs it.
+        height: u64,
+    },
+}
+
+/// The body of `POST /v1/governance/proposals`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ProposalRequest {
+    /// The administrator that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// Why, for people.
+    pub description: String,
+    /// What it does, 1 to 16 things that are done together or not at all.
+    pub actions: Vec<ProposedAction>,
+}
+
+/// The body of `POST /v1/governance/proposals/{number}/votes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct VoteRequest {
+    /// The administrator that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// Whether it approves; otherwise it rejects.
+    pub approve: bool,
+}
+
+/// The body of `POST /v1/governance/proposals/{number}/cancel` and `…/execute`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StepRequest {
+    /// The account that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+}
+
+/// The body of `POST /v1/members/nodes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NodeRequest {
+    /// The administrator that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// The node's ed25519 network key, 32 bytes in hex.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub key: B256,
+    /// What it does.
+    pub role: NodeRole,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum NodeRole {
+    /// Nothing: it is no node of the organization any more.
+    None,
+    /// It follows the chain.
+    Observer,
+    /// It signs.
+    Validator,
+}
+
+/// A transaction for a wallet to sign, as `eth_signTransaction` takes it. It was tried out, and would succeed now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Unsigned {
+    /// Who signs.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// The system contract.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub to: Address,
+    /// The call.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub data: Bytes,
+    /// The chain it is for.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub chain_id: U64,
+    /// The account's next nonce.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub nonce: U64,
+    /// Twice what it takes now.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub gas: U64,
+    /// Twice the base fee.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub max_fee_per_gas: U128,
+    /// Zero.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub max_priority_fee_per_gas: U128,
+}
+
+/// The body of `POST /v1/governance/transactions`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignedRequest {
+    /// The signed transaction, hex.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub raw: Bytes,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Final {
+    /// The transaction.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub transaction_hash: B256,
+    /// The block it is final in.
+    pub block: u64,
+    /// The proposal that it made, if it made one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<u64>,
 }

@@ -73,6 +73,7 @@ sol! {
         function removeOrganization(bytes32 organization) external;
         function setValidatorLimit(bytes32 organization, uint16 limit) external;
         function appointAdministrator(bytes32 organization, address account) external;
+        function setAccount(address account, uint8 permissions) external;
         function setNode(bytes32 key, uint8 role) external;
         function nodeAt(bytes32 key) external view returns (Node memory found);
         function nodesOf(bytes32 organization) external view returns (bytes32[] memory keys);

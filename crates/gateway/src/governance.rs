@@ -1,5 +1,7 @@
 //! `/v1/governance`: what the organizations decide together, and what it would lead to. Read from the organization's nodes,
-//! which are believed about it; decisions are made with `ashlar gov`.
+//! which are believed about it.
+
+mod decide;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +13,7 @@ use axum::{
 use client::{
     governance::{Governance, GovernanceError, Proposal, ProposalPage},
     problem::Problem,
+    rpc::RpcError,
 };
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,8 +35,9 @@ const LIMIT_MAX: u16 = 20;
 
 pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list_proposals))
+        .routes(routes!(list_proposals, decide::propose))
         .routes(routes!(read_proposal))
+        .merge(decide::router())
 }
 
 /// Which part of the list.
@@ -118,12 +122,12 @@ async fn read_proposal(
     Ok(answer::json(StatusCode::OK, app.height(), &found))
 }
 
-fn refusal(error: GovernanceError) -> Refusal {
+pub(crate) fn refusal(error: GovernanceError) -> Refusal {
     let code = match error {
         GovernanceError::NoProposal(_) => Code::ProposalNotFound,
-        GovernanceError::Rpc(_) | GovernanceError::Refused(_) | GovernanceError::NotGoverned(_) => {
-            Code::NodeUnavailable
-        }
+        GovernanceError::Refused(_) => Code::GovernanceRefused,
+        GovernanceError::Rpc(RpcError::Refused { .. }) => Code::TransactionRefused,
+        GovernanceError::Rpc(_) | GovernanceError::NotGoverned(_) => Code::NodeUnavailable,
     };
     Refusal::new(code, format!("{error}."))
 }

@@ -26,6 +26,7 @@ pub mod config;
 mod error;
 mod governance;
 mod health;
+mod member;
 mod metrics;
 mod page;
 mod problem;

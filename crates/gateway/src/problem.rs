@@ -25,6 +25,7 @@ pub(crate) enum Code {
     FieldInvalid,
     FieldMissing,
     FieldUnknown,
+    GovernanceRefused,
     IdConflict,
     IdempotencyKeyInvalid,
     IdempotencyKeyMissing,
@@ -46,6 +47,7 @@ pub(crate) enum Code {
     StorageDamaged,
     StorageFailed,
     StorageFull,
+    TransactionRefused,
     TransactionReverted,
     Unauthorized,
 }
@@ -138,6 +140,12 @@ impl Code {
                 S::BAD_REQUEST,
                 "A field is unknown",
                 "Remove the field, or correct its name; what belongs to the fact goes into `data`.",
+            ),
+            Self::GovernanceRefused => (
+                "governance_refused",
+                S::CONFLICT,
+                "The contract refuses",
+                "Read `detail`: it is what the contract says. `GET /v1/governance/proposals` tells how proposals stand.",
             ),
             Self::IdConflict => (
                 "id_conflict",
@@ -268,6 +276,12 @@ impl Code {
                 "The gateway has no space left",
                 "Nothing was accepted. Send the request again, with the same Idempotency-Key, when the operator has \
                  made space.",
+            ),
+            Self::TransactionRefused => (
+                "transaction_refused",
+                S::CONFLICT,
+                "The node does not take the transaction",
+                "Read `detail`; prepare the transaction anew, have it signed, and send it.",
             ),
             Self::TransactionReverted => (
                 "transaction_reverted",

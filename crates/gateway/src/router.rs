@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admit::admit,
     app::App,
-    governance, health, metrics, page,
+    governance, health, member, metrics, page,
     problem::{Code, Refusal},
     record,
 };
@@ -47,6 +47,7 @@ fn routes(admission: impl FnOnce(Routes) -> Routes) -> (Router<Arc<App>>, OpenAp
     let work = OpenApiRouter::new()
         .merge(record::router())
         .merge(governance::router())
+        .merge(member::router())
         .routes(routes!(page::home));
     let (router, mut document) = admission(work)
         .routes(routes!(page::docs))
@@ -81,7 +82,7 @@ fn describe(document: &mut OpenApi) {
         tag("records", "Business facts: record, read, prove, erase."),
         tag(
             "governance",
-            "What the organizations decide together, and what it would lead to.",
+            "Who the members are, what they decide together, and what it would lead to.",
         ),
         tag("operation", "For operators and people."),
     ]);
