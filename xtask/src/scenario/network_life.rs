@@ -4,14 +4,16 @@
 
 use super::{print, runtime, sender::Sender, wire::Wire};
 use crate::cargo;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, keccak256};
-use alloy_sol_types::SolCall as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U64};
 use anyhow::{Context as _, Result, bail, ensure};
-use client::node::{Committee, VALIDATORS};
-use contracts::{RECORDS_ADDRESS, abi::IRecords};
+use client::{
+    gateway::Gateway,
+    node::{Committee, VALIDATORS},
+    record::RecordRequest,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
@@ -98,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         program,
         home: home.path().to_owned(),
         nodes: BTreeMap::new(),
+        gateways: Vec::new(),
     };
     let lived = runtime()?.block_on(live(&mut world, args.gap_ms_max));
     let report = match lived {
@@ -125,13 +128,15 @@ struct World {
     program: PathBuf,
     home: PathBuf,
     nodes: BTreeMap<String, Node>,
+    gateways: Vec<Child>,
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for node in self.nodes.values_mut() {
-            let _ = node.process.kill();
-            let _ = node.process.wait();
+        let nodes = self.nodes.values_mut().map(|node| &mut node.process);
+        for process in nodes.chain(&mut self.gateways) {
+            let _ = process.kill();
+            let _ = process.wait();
         }
     }
 }
@@ -292,6 +297,27 @@ impl World {
         self.start(name, host)
     }
 
+    /// A gateway beside a node, as its organization makes one.
+    fn gateway(&mut self, name: &str) -> Result<Gateway> {
+        let (dir, host) = (self.dir(name), self.host(name)?);
+        let (node, place) = (dir.join("node.toml"), dir.join("gateway"));
+        let listen = format!("127.0.0.{host}:8080");
+        let make = ["network", "gateway", "--config", text(&node)?];
+        let at = ["--dir", text(&place)?, "--listen", &listen];
+        self.ashlar(&[make.as_slice(), &at].concat())?;
+        let log = File::create(place.with_extension("log"))?;
+        let process = Command::new(&self.program)
+            .args(["gateway", "--stop-with-parent", "--config"])
+            .arg(place.join("gateway.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        self.gateways.push(process);
+        let key = fs::read_to_string(place.join("api.key"))?;
+        Ok(Gateway::new(&format!("http://{listen}"), key.trim())?)
+    }
+
     /// An administrator says what a node does.
     fn set_node(&self, administrator: usize, node: &str, role: &str) -> Result<()> {
         let key = self.key(node)?.to_string();
@@ -382,24 +408,20 @@ fn dev_account(index: usize) -> Result<alloy_signer_local::PrivateKeySigner> {
     Ok(builder.index(u32::try_from(index)?)?.build()?)
 }
 
-/// Records a fact and gets its receipt.
-async fn record(sender: &mut Sender, wire: &mut Wire, fact: &str) -> Result<String> {
-    let call = IRecords::recordCall {
-        keys: vec![keccak256(fact)],
-        commitments: vec![keccak256(format!("commitment to {fact}"))],
+/// Records a fact through a gateway and gets its receipt.
+async fn record(gateway: &Gateway, fact: &str) -> Result<String> {
+    let request = RecordRequest {
+        kind: "fact".to_owned(),
+        data: RawValue::from_string(json!(fact).to_string())?,
+        attachments: Vec::new(),
     };
-    let to = TxKind::Call(RECORDS_ADDRESS);
-    let receipt = sender.send(to, call.abi_encode().into(), 300_000).await?;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let proved: Result<Value> = wire
-            .call("ashlar_getReceipt", json!([receipt.transaction_hash]))
-            .await;
-        match proved {
-            Ok(proved) => return Ok(proved.to_string()),
-            // The certificate may be on its way.
-            Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        match gateway.record_final(fact, &request).await {
+            Ok(receipt) => return Ok(String::from_utf8(receipt.to_vec())?),
+            // It is starting, or the fact is not final yet: with the same key it is the same record.
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }
 }
@@ -512,11 +534,9 @@ async fn live(world: &mut World, gap_ms_max: u64) -> Result<Report> {
         until_height(host, 2).await?;
     }
     let identity = report.identity.clone();
-    let key = dev_account(9)?.to_bytes().to_string();
     let gamma = rpc(world.host("gamma")?);
-    let mut recorder = Sender::open(&gamma, &key).await?;
-    let mut wire = Wire::open(&gamma).await?;
-    let first = record(&mut recorder, &mut wire, "the first fact").await?;
+    let gateway = world.gateway("gamma")?;
+    let first = record(&gateway, "the first fact").await?;
     // Those that stay to the end.
     let load = Load::start(&[world.host("gamma")?, world.host("delta")?]).await?;
 
@@ -585,10 +605,8 @@ async fn live(world: &mut World, gap_ms_max: u64) -> Result<Report> {
         .steps
         .push(("four sign again, three nodes stopped".to_owned(), took));
 
-    // Connections that were idle for so long may have been closed.
-    let mut recorder = Sender::open(&gamma, &key).await?;
+    let last = record(&gateway, "the last fact").await?;
     let mut wire = Wire::open(&gamma).await?;
-    let last = record(&mut recorder, &mut wire, "the last fact").await?;
     load.stop(&mut report).await?;
     report.blocks = height(&mut wire).await?;
     report.epochs = report.blocks / EPOCH_BLOCKS;
