@@ -202,6 +202,7 @@ async fn serve(
             page_cache_bytes: config.page_cache_mib << 20,
             mempool: chain::mempool::Limits::default(),
             archive: config.archive,
+            program: chain::Program::default(),
             give_way,
         },
         oracle,
@@ -236,11 +237,14 @@ async fn serve(
     };
     let server = rpc::Server::bind(config_rpc).await?;
     tracing::info!(rpc = %server.address(), p2p = %config.p2p.listen, height = node.latest().number(), "node is up");
+    let upgrades = node.upgrades().clone();
+    tracing::info!("this program has {}", upgrades.program());
     let mut stopping = shutdown.clone();
     let serving = server.run(node, async move { stopping.requested().await });
     let mut shutdown = shutdown;
     tokio::select! {
         served = serving => served.context("JSON-RPC server"),
+        outdated = upgrades.outdated() => Err(outdated.into()),
         ended = consensus => Err(anyhow!("consensus ended: {ended:?}")),
         () = shutdown.requested() => Ok(()),
     }
@@ -264,10 +268,11 @@ pub fn secrets_key(key: &ed25519::PrivateKey) -> SecretsKey {
     SecretsKey::new(keccak256(&*input).0)
 }
 
-/// Binds connections between validators to this network: another spec cannot connect.
+/// Binds connections between nodes to this network and to what they say to each other: with another spec or another wire
+/// version nobody can connect.
 fn p2p_namespace(spec: &ChainSpec) -> Result<Vec<u8>> {
     Ok([
-        b"ashlar/p2p/1".as_slice(),
+        format!("ashlar/p2p/{}", p2p::WIRE_VERSION).as_bytes(),
         keccak256(serde_json::to_vec(spec)?).as_slice(),
     ]
     .concat())

@@ -11,6 +11,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    upgrade::{Program, Upgrades},
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -99,6 +100,8 @@ pub struct Config<S> {
     /// some 200 bytes of disk for each changed value and 40 bytes of memory for each key that ever changed. Without, only
     /// the last state can be read.
     pub archive: bool,
+    /// What this program knows. Less than it does is for tests of networks with old nodes.
+    pub program: Program,
     /// Called first on each thread that computes what may take long: it should give way to the others.
     pub give_way: fn(),
 }
@@ -421,6 +424,7 @@ where
     let genesis = Arc::new(genesis);
     let recovery = Recovery::new(spec.chain_id);
     let codes = CodeCache::default();
+    let upgrades = Upgrades::new(spec, config.program.clone());
     let feed = Feed::new(Finalized::new(Arc::clone(&genesis), Vec::new(), Vec::new()));
     let (mempool_actor, mempool) = mempool::Actor::new(
         context.child("mempool"),
@@ -429,6 +433,7 @@ where
             genesis: Arc::clone(&genesis),
             limits: config.mempool,
             mailbox_size: 16_384,
+            upgrades: upgrades.clone(),
             recovery: recovery.clone(),
         },
     );
@@ -443,6 +448,7 @@ where
         archive: archive.clone(),
         electorate,
         peers: peers.clone(),
+        upgrades: upgrades.clone(),
         feed: feed.clone(),
     });
     let (stateful_actor, stateful) = Stateful::new(
@@ -527,6 +533,10 @@ where
     context
         .child("sweep")
         .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
+    let doubts = upgrades.clone();
+    context
+        .child("upgrades")
+        .spawn(move |context| doubts.settle_doubts(context));
     let (members, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.
@@ -538,10 +548,20 @@ where
         }
     });
     let database = {
-        let stateful = stateful.clone();
-        async move { stateful.subscribe_databases().await }
+        let (stateful, feed, upgrades) = (stateful.clone(), feed.clone(), upgrades.clone());
+        // Nobody reads the state before it is known by which rules.
+        move || async move {
+            let database = stateful.subscribe_databases().await;
+            let height = feed.height();
+            let state = database.read().await;
+            if let Err(error) = upgrades.begin(height, &*state).await {
+                warn!(%error, "could not read which rules hold");
+            }
+            drop(state);
+            database
+        }
     };
-    mempool_actor.start(database, gossip);
+    mempool_actor.start(database.clone()(), gossip);
     let node = node::start(
         context.child("node"),
         node::Parts {
@@ -555,9 +575,10 @@ where
             codes,
             archive,
             peers,
+            upgrades,
             give_way: config.give_way,
         },
-        async move { stateful.subscribe_databases().await },
+        database(),
     );
 
     Ok((consensus, node))

@@ -1,7 +1,8 @@
 //! The nodes of a network, on a simulated network and simulated disks.
 
 use crate::{committee::Setup, plan::Plan};
-use chain::{CHANNELS, Connected, Node, Peers, SecretsKey};
+use chain::{CHANNELS, Connected, Node, Outdated, Peers, Program, SecretsKey};
+use commonware_macros::select;
 use commonware_p2p::{
     Manager as _,
     simulated::{self, Link, Network, Oracle},
@@ -27,6 +28,10 @@ pub struct Cluster {
     oracle: Oracle<PublicKey, Context>,
     good: Link,
     slots: Vec<Slot>,
+    /// What validators run that do not run this program.
+    programs: BTreeMap<usize, Program>,
+    /// Validators that ended because of their program.
+    ended: Ended,
     directory: Directory,
 }
 
@@ -41,6 +46,16 @@ impl Directory {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why validators ended by themselves.
+#[derive(Clone, Default)]
+struct Ended(Arc<Mutex<BTreeMap<usize, Outdated>>>);
+
+impl Ended {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Outdated>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,12 +96,26 @@ impl Cluster {
             oracle,
             good,
             slots,
+            programs: BTreeMap::new(),
+            ended: Ended::default(),
             directory: Directory::default(),
         };
         cluster
             .link(&|_, _| Some(cluster.good.clone()), false)
             .await;
         cluster
+    }
+
+    /// Lets a validator run another program when it is started the next time.
+    #[cfg(test)]
+    pub fn install(&mut self, index: usize, program: Program) {
+        self.programs.insert(index, program);
+    }
+
+    /// Why a validator ended, if it did because its program is too old. Until it is started again it answers what it knows.
+    #[cfg(test)]
+    pub fn outdated(&self, index: usize) -> Option<Outdated> {
+        self.ended.lock().get(&index).cloned()
     }
 
     /// Sets every directed link anew; none means that nothing gets through.
@@ -183,6 +212,7 @@ impl Cluster {
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
             archive: true,
+            program: self.programs.get(&index).cloned().unwrap_or_default(),
             give_way: || {},
         };
         // The simulated network connects everyone.
@@ -193,12 +223,21 @@ impl Cluster {
             NZUsize!(64),
         );
         let (started, node) = oneshot::channel();
+        let ended = self.ended.clone();
+        ended.lock().remove(&index);
         // Everything of the validator is a child of this task, so aborting it is a crash.
         let handle = context.spawn(move |context| async move {
             match Box::pin(chain::start(context, config, control, peers, channels)).await {
                 Ok((consensus, node)) => {
-                    let _ = started.send(Ok(node));
-                    let _ = consensus.await;
+                    let _ = started.send(Ok(node.clone()));
+                    // As the binary does.
+                    select! {
+                        _ = consensus => {},
+                        outdated = node.outdated() => {
+                            debug!(index, %outdated, "ended");
+                            ended.lock().insert(index, outdated);
+                        },
+                    }
                 }
                 Err(error) => {
                     let _ = started.send(Err(error.to_string()));

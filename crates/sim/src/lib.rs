@@ -25,6 +25,8 @@ mod plan;
 mod run;
 mod service;
 mod traffic;
+#[cfg(test)]
+mod upgrade;
 mod witness;
 
 pub use plan::{Fault, Plan, Services, Weather};
