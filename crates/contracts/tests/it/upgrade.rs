@@ -1,14 +1,14 @@
 //! Where the contract keeps what was decided, against the contract itself, executed by revm.
 
 use crate::chain::{Chain, HEIGHT};
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use contracts::{
     SystemContract,
     abi::IUpgrades,
     upgrade::{ADDRESS, FORKS, Schedule, VERSIONS, Versions, fork_id, fork_slot, height_slot},
 };
-use revm::Database as _;
+use revm::{Database as _, state::AccountInfo};
 use std::collections::BTreeMap;
 
 sol! {
@@ -23,6 +23,16 @@ const NOTICE: u64 = 1_200;
 
 fn decide<C: SolCall>(chain: &mut Chain, call: &C) {
     let governance = SystemContract::Governance.address();
+    // Here it is an account, which can send.
+    let nonce = chain.db.basic(governance).unwrap().map_or(0, |found| {
+        if found.is_empty_code_hash() {
+            found.nonce
+        } else {
+            0
+        }
+    });
+    let account = AccountInfo::default().with_nonce(nonce);
+    chain.db.insert_account_info(governance, account);
     let result = chain.send(
         governance,
         SystemContract::Upgrades,
@@ -94,7 +104,7 @@ fn what_genesis_says_the_contract_knows() {
     assert_eq!(read(&mut chain), schedule);
     let ask = |chain: &mut Chain, call: Vec<u8>| {
         let result = chain.send(
-            SystemContract::Governance.address(),
+            Address::repeat_byte(0xee),
             SystemContract::Upgrades,
             call.into(),
         );
