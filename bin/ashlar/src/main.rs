@@ -4,6 +4,7 @@
 mod cli;
 mod demo;
 mod files;
+mod format;
 mod gateway;
 mod governance;
 mod logging;
@@ -18,6 +19,7 @@ mod supervisor;
 mod up;
 mod vectors;
 mod verify;
+mod version;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            version::exit_code(&error)
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     cli::ServiceArgs,
     files::{self, DirectoryLock, beside},
+    format,
     network::dev_accounts,
     p2p::{self, P2pConfig},
     shutdown::{self, Shutdown},
@@ -119,7 +120,9 @@ pub fn read_spec(path: &Path) -> Result<ChainSpec> {
 
 /// Runs a validator on this thread until it is told to stop, or fails.
 pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
+    format::check(&config.data_dir)?;
     let _lock = DirectoryLock::take(&config.data_dir)?;
+    format::mark(&config.data_dir)?;
     let spec = Arc::new(read_spec(&config.chain_spec)?);
     let key: ed25519::PrivateKey = read_key(&config.network_key)?;
     let share: Option<chain::Share> = match &config.share {
