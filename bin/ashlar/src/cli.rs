@@ -1,16 +1,18 @@
 //! The command line.
 
+use crate::version;
 use alloy_primitives::{Address, B256, U256};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contracts::governance::{Action, Parameter};
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
+use types::Fork;
 
 /// A trust layer for services run by more than one organization.
 ///
 /// Record a business fact once; every organization agrees on it in well under a second; keep a
 /// small file that anyone can check years later, without trusting you, us or the network.
 #[derive(Debug, Parser)]
-#[command(name = "ashlar", version, propagate_version = true)]
+#[command(name = "ashlar", version, long_version = version::LONG.as_str(), propagate_version = true)]
 #[command(
     after_help = "Start here:  ashlar demo          the whole story in half a minute\n             ashlar up            a network that stays up, for your own experiments"
 )]
@@ -457,14 +459,16 @@ pub enum GovAction {
     },
     /// Let a fork activate
     ScheduleFork {
-        /// Its id: the hash of its name
+        /// Its name, if this program knows it, or its id: the hash of its name, 32 bytes in hex
+        #[arg(value_parser = fork_id)]
         fork: B256,
         /// The first block under its rules
         height: u64,
     },
     /// Call that off
     CancelFork {
-        /// Its id
+        /// Its name or id
+        #[arg(value_parser = fork_id)]
         fork: B256,
     },
     /// Demand a protocol version of nodes
@@ -474,6 +478,18 @@ pub enum GovAction {
         /// The first block that needs it
         height: u64,
     },
+}
+
+/// The id of a fork that is named or given by its id.
+fn fork_id(text: &str) -> Result<B256, String> {
+    let mut forks = Fork::ALL.into_iter();
+    if let Some(fork) = forks.find(|fork| fork.name().eq_ignore_ascii_case(text)) {
+        return Ok(chain::upgrade::id(fork));
+    }
+    let names = Fork::ALL.map(Fork::name).join(", ");
+    text.parse().map_err(|_| {
+        format!("this program knows the forks {names}; another is given by its id, 32 bytes in hex")
+    })
 }
 
 impl From<GovAction> for Action {

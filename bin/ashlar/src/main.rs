@@ -5,6 +5,7 @@ mod ask;
 mod cli;
 mod demo;
 mod files;
+mod format;
 mod gateway;
 mod governance;
 mod logging;
@@ -20,6 +21,7 @@ mod up;
 mod vectors;
 mod verify;
 mod wallet;
+mod version;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            version::exit_code(&error)
         }
     }
 }

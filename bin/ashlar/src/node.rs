@@ -3,6 +3,7 @@
 use crate::{
     cli::ServiceArgs,
     files::{self, DirectoryLock, beside},
+    format,
     network::dev_accounts,
     p2p::{self, P2pConfig},
     shutdown::{self, Shutdown},
@@ -141,7 +142,9 @@ pub fn read_spec(path: &Path) -> Result<ChainSpec> {
 
 /// Runs a validator on this thread until it is told to stop, or fails.
 pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
+    format::check(&config.data_dir)?;
     let _lock = DirectoryLock::take(&config.data_dir)?;
+    format::mark(&config.data_dir)?;
     let spec = Arc::new(read_spec(&config.chain_spec)?);
     let key: ed25519::PrivateKey = read_key(&config.network_key)?;
     let share: Option<chain::Share> = match &config.share {
@@ -225,6 +228,7 @@ async fn serve(
             mempool: chain::mempool::Limits::default(),
             archive: config.archive,
             state_sync: config.state_sync,
+            program: chain::Program::default(),
             give_way,
         },
         oracle,
@@ -264,11 +268,14 @@ async fn serve(
     };
     let server = rpc::Server::bind(config_rpc).await?;
     tracing::info!(rpc = %server.address(), p2p = %config.p2p.listen, height = node.latest().number(), "node is up");
+    let upgrades = node.upgrades().clone();
+    tracing::info!("this program has {}", upgrades.program());
     let mut stopping = shutdown.clone();
     let serving = server.run(node, async move { stopping.requested().await });
     let mut shutdown = shutdown;
     tokio::select! {
         served = serving => served.context("JSON-RPC server"),
+        outdated = upgrades.outdated() => Err(outdated.into()),
         ended = consensus => Err(anyhow!("consensus ended: {ended:?}")),
         () = shutdown.requested() => Ok(()),
     }
@@ -292,10 +299,11 @@ pub fn secrets_key(key: &ed25519::PrivateKey) -> SecretsKey {
     SecretsKey::new(keccak256(&*input).0)
 }
 
-/// Binds connections between validators to this network: another spec cannot connect.
+/// Binds connections between nodes to this network and to what they say to each other: with another spec or another wire
+/// version nobody can connect.
 fn p2p_namespace(spec: &ChainSpec) -> Result<Vec<u8>> {
     Ok([
-        b"ashlar/p2p/1".as_slice(),
+        format!("ashlar/p2p/{}", p2p::WIRE_VERSION).as_bytes(),
         keccak256(serde_json::to_vec(spec)?).as_slice(),
     ]
     .concat())

@@ -51,6 +51,10 @@ const fn default_peers() -> usize {
     24
 }
 
+/// What nodes say to each other, and how. It rises only when nodes of both kinds could not understand each other; then they
+/// do not connect. What is said under a new fork is no reason: such nodes must speak with each other until it activates.
+pub const WIRE_VERSION: u32 = 1;
+
 /// How nodes prove who they are.
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 

@@ -6,6 +6,7 @@ use crate::{
     network::Layout,
     node::{self, NodeConfig},
     shutdown::{Shutdown, Stopper},
+    version::TOO_OLD,
 };
 use anyhow::{Context as _, Result, anyhow};
 use std::{
@@ -40,7 +41,7 @@ impl fmt::Display for Service {
 pub enum Event {
     /// It runs in the process with this id.
     Started(Service, u32),
-    /// It ended by itself; it is being started again if that was asked for.
+    /// It ended by itself; it is being started again if that was asked for and is of use.
     Ended(Service, String),
 }
 
@@ -51,7 +52,7 @@ pub enum Mode {
     Threads,
     /// Each in a process of its own.
     Processes {
-        /// Whether one that dies is started again.
+        /// Whether one that dies is started again, unless its program is too old.
         restart: bool,
     },
 }
@@ -163,7 +164,14 @@ fn keep(
         let _ = events.send(Event::Started(service, child.id()));
         let ended = wait(&mut child, shutdown)?;
         let Some(status) = ended else { return Ok(()) };
-        let _ = events.send(Event::Ended(service, reason(layout, service, status)));
+        let reason = reason(layout, service, status);
+        if status.code() == Some(TOO_OLD.into()) {
+            // The same program would end in the same way.
+            let reason = format!("{reason}. It is not started again");
+            let _ = events.send(Event::Ended(service, reason));
+            return Ok(());
+        }
+        let _ = events.send(Event::Ended(service, reason));
         if !restart {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use crate::{
     mempool::{self, Budget},
     recovery::Recovery,
     rules::{self, DRIFT_MS_MAX},
+    upgrade::Upgrades,
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
@@ -18,7 +19,7 @@ use commonware_glue::stateful::{self, Finality, Input, Proposed, db::DatabaseSet
 use commonware_parallel::Strategy;
 use commonware_storage::qmdb::sync::Target;
 use contracts::SystemContract;
-use evm::{CodeCache, Executor, Policy};
+use evm::{CodeCache, Environment, Executor, Policy};
 use futures::StreamExt as _;
 use state::{Batch, BatchSet, Commitment, MerkleizedBatch, StateError, StateRead as _};
 use std::{
@@ -63,6 +64,7 @@ pub struct Application<S> {
     archive: Option<archive::Mailbox>,
     electorate: Electorate,
     peers: Peers,
+    upgrades: Upgrades,
     feed: Feed,
     effects: Effects,
 }
@@ -89,6 +91,8 @@ pub struct Parts<S> {
     pub electorate: Electorate,
     /// Who is let in.
     pub peers: Peers,
+    /// Which rules hold.
+    pub upgrades: Upgrades,
     /// Who hears of final blocks.
     pub feed: Feed,
 }
@@ -107,6 +111,7 @@ impl<S: Strategy> Application<S> {
             archive,
             electorate,
             peers,
+            upgrades,
             feed,
         } = parts;
         let effects = Effects::default();
@@ -121,6 +126,7 @@ impl<S: Strategy> Application<S> {
             archive,
             electorate,
             peers,
+            upgrades,
             feed,
             effects,
         }
@@ -195,6 +201,14 @@ impl<S: Strategy> Application<S> {
             return Ok(None);
         };
         let parent = parent.inner_shared();
+        let number = parent.number().saturating_add(1);
+        let fork = match self.upgrades.rules(&batch, number).await? {
+            Ok(fork) => fork,
+            Err(outdated) => {
+                self.upgrades.doubt(outdated);
+                return Ok(None);
+            }
+        };
         let unfinalized = self.unfinalized(&parent, ancestry).await;
         let parameters = rules::parameters(&self.spec, &batch).await?;
         let parent_time = UNIX_EPOCH + Duration::from_millis(parent.time_ms());
@@ -220,7 +234,7 @@ impl<S: Strategy> Application<S> {
             let waited = candidates.is_empty();
             let now_ms = milliseconds(runtime.current());
             let time_ms = rules::block_time(&parent, now_ms);
-            let environment = rules::environment(&self.spec, &parameters, &parent, time_ms);
+            let environment = rules::environment(&self.spec, fork, &parameters, &parent, time_ms);
             let mut executor = Executor::new(environment.clone(), Policy::Skip, self.codes.clone());
             execute(&mut executor, &candidates, &batch).await?;
             for _ in 0..QUOTA_ROUNDS {
@@ -236,9 +250,10 @@ impl<S: Strategy> Application<S> {
                 execute(&mut executor, &candidates, &batch).await?;
             }
             let outcome = executor.finish();
-            let dropped = self
-                .discard(&candidates, &outcome.skipped, parameters.block_gas)
-                .await;
+            let gas_max = parameters
+                .block_gas
+                .min(Environment::transaction_gas_max(fork));
+            let dropped = self.discard(&candidates, &outcome.skipped, gas_max).await;
             if outcome.included.is_empty() && dropped && !waited && runtime.current() < deadline {
                 // Nothing of what was offered could be executed: as if nothing had been there.
                 continue;
@@ -305,19 +320,40 @@ impl<S: Strategy> Application<S> {
         }
     }
 
-    /// Tells the pool what cannot be executed. Whether there was any such.
+    /// Keeps what is decided about the rules to come. Before readers see the block: they see it under its rules.
+    async fn follow_upgrades<E: Runtime>(
+        &self,
+        height: u64,
+        receipts: &[TransactionReceipt],
+        readers: &Readers<E>,
+    ) {
+        let changed = receipts.iter().any(|receipt| {
+            let mut logs = receipt.logs().iter();
+            logs.any(|log| log.address == contracts::upgrade::ADDRESS)
+        });
+        let state = readers.read().await;
+        settle(
+            self.upgrades
+                .follow(height, changed, &*state)
+                .await
+                .map(Some),
+        );
+    }
+
+    /// Tells the pool what cannot be executed, in any block in which a transaction may use at most `gas_max`. Whether there was
+    /// any such.
     async fn discard(
         &self,
         candidates: &[Arc<Transaction>],
         skipped: &[(usize, evm::Invalid)],
-        block_gas: u64,
+        gas_max: u64,
     ) -> bool {
         let lost: Vec<_> = skipped
             .iter()
             .filter(|(_, reason)| match reason {
                 // It, or an earlier one of the sender, did not fit: not its fault, it stays.
                 evm::Invalid::NonceTooHigh { .. } | evm::Invalid::Quota { .. } => false,
-                evm::Invalid::GasLimit { want, .. } => *want > block_gas,
+                evm::Invalid::GasLimit { want, .. } => *want > gas_max,
                 _ => true,
             })
             .filter_map(|(index, reason)| {
@@ -347,8 +383,22 @@ impl<S: Strategy> Application<S> {
         };
         let (block, parent) = (block.inner_shared(), parent.inner_shared());
         let number = block.number();
+        let fork = match self.upgrades.rules(&batch, number).await? {
+            Ok(fork) => fork,
+            Err(outdated) if finality == Finality::Finalized => {
+                self.upgrades.end(outdated);
+                // It is final, so to refuse it would be wrong, and to execute it as well: the node ends here.
+                return std::future::pending().await;
+            }
+            // No judgement of the block: it is not voted for, and met again by a program that knows its rules.
+            Err(outdated) => {
+                self.upgrades.doubt(outdated);
+                return Ok(None);
+            }
+        };
         let parameters = rules::parameters(&self.spec, &batch).await?;
-        let environment = match rules::check_header(&self.spec, &parameters, &parent, &block) {
+        let checked = rules::check_header(&self.spec, fork, &parameters, &parent, &block);
+        let environment = match checked {
             Ok(environment) => environment,
             Err(violation) => {
                 warn!(number, hash = %block.hash(), %violation, "refused a block");
@@ -517,6 +567,8 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
             .append(Arc::clone(&block), receipts.clone())
             .await;
         self.follow_members(&block, &receipts, &readers).await;
+        self.follow_upgrades(block.number(), &receipts, &readers)
+            .await;
         let timestamp = block.header().timestamp;
         self.mempool
             .finalized(timestamp, transactions.clone())

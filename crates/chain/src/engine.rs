@@ -13,6 +13,7 @@ use crate::{
     node::{self, Node},
     recovery::Recovery,
     sync::Entrance,
+    upgrade::{Program, Upgrades},
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -103,6 +104,8 @@ pub struct Config<S> {
     /// Whether a node that has no state yet takes it from others instead of executing the chain from block 0. It then has
     /// nothing of what earlier blocks did.
     pub state_sync: bool,
+    /// What this program knows. Less than it does is for tests of networks with old nodes.
+    pub program: Program,
     /// Called first on each thread that computes what may take long: it should give way to the others.
     pub give_way: fn(),
 }
@@ -430,6 +433,7 @@ where
     let genesis = Arc::new(genesis);
     let recovery = Recovery::new(spec.chain_id);
     let codes = CodeCache::default();
+    let upgrades = Upgrades::new(spec, config.program.clone());
     let feed = Feed::new(Finalized::new(Arc::clone(&genesis), Vec::new(), Vec::new()));
     let (mempool_actor, mempool) = mempool::Actor::new(
         context.child("mempool"),
@@ -438,6 +442,7 @@ where
             genesis: Arc::clone(&genesis),
             limits: config.mempool,
             mailbox_size: 16_384,
+            upgrades: upgrades.clone(),
             recovery: recovery.clone(),
         },
     );
@@ -452,6 +457,7 @@ where
         archive: archive.clone(),
         electorate: electorate.clone(),
         peers: peers.clone(),
+        upgrades: upgrades.clone(),
         feed: feed.clone(),
     });
     let (stateful_actor, stateful) = Stateful::new(
@@ -545,6 +551,10 @@ where
     context
         .child("sweep")
         .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
+    let doubts = upgrades.clone();
+    context
+        .child("upgrades")
+        .spawn(move |context| doubts.settle_doubts(context));
     let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.
@@ -556,13 +566,23 @@ where
         }
     });
     let database = {
-        let stateful = stateful.clone();
-        async move { stateful.subscribe_databases().await }
+        let (stateful, feed, upgrades) = (stateful.clone(), feed.clone(), upgrades.clone());
+        // Nobody reads the state before it is known by which rules.
+        move || async move {
+            let database = stateful.subscribe_databases().await;
+            let height = feed.floor();
+            let state = database.read().await;
+            if let Err(error) = upgrades.begin(height, &*state).await {
+                warn!(%error, "could not read which rules hold");
+            }
+            drop(state);
+            database
+        }
     };
-    mempool_actor.start(database, gossip);
+    mempool_actor.start(database.clone()(), gossip);
     let begun = feed.clone();
     let opened = async move {
-        let database = stateful.subscribe_databases().await;
+        let database = database().await;
         // Whoever reads the last block's state must find that block.
         begun.begin().await;
         database
@@ -581,6 +601,7 @@ where
             archive,
             peers,
             entered: entrance.epoch().cloned(),
+            upgrades,
             give_way: config.give_way,
         },
         opened,

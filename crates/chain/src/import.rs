@@ -14,6 +14,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    upgrade::{Program, Upgrades},
 };
 use alloy_consensus::Header;
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
@@ -135,6 +136,7 @@ where
         feed.publish(block, transactions, receipts);
     }
     let recovery = Recovery::new(spec.chain_id);
+    let upgrades = Upgrades::new(&spec, Program::default());
     let (mempool_actor, mempool) = mempool::Actor::new(
         context.child("mempool"),
         mempool::Config {
@@ -143,6 +145,7 @@ where
             genesis: Arc::clone(&feed.latest().block),
             limits: mempool::Limits::default(),
             mailbox_size: 1024,
+            upgrades: upgrades.clone(),
             recovery: recovery.clone(),
         },
     );
@@ -165,6 +168,7 @@ where
             archive: Some(archive),
             peers,
             entered: None,
+            upgrades,
             give_way: || {},
         },
         std::future::ready(database),

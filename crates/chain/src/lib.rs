@@ -13,7 +13,7 @@
 //! ```
 //!
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
-//! look like), `execution` (the executor meets the
+//! look like), [`upgrade`] (which rules hold when), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
 //! `sync` (how a newcomer enters), [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
 //!
@@ -37,6 +37,7 @@ pub mod rules;
 #[cfg(test)]
 mod sample;
 mod sync;
+pub mod upgrade;
 
 pub use alias::{Finalization, Runtime, Scheme, Share};
 pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};
@@ -46,3 +47,4 @@ pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;
 pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState, Turn};
 pub use state::Entry as StateEntry;
+pub use upgrade::{Outdated, PROTOCOL_VERSION, Program, Upgrades};

@@ -18,6 +18,8 @@ use crate::{
     },
     mempool::{self, Arrivals, Census, Standing, SubmitError},
     recovery::Recovery,
+    rules,
+    upgrade::{Outdated, Upgrades},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use commonware_codec::Encode as _;
@@ -25,7 +27,7 @@ use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, t
 use commonware_glue::dkg::ReshareBlock as _;
 use commonware_macros::select;
 use commonware_utils::channel::watch;
-use evm::CodeCache;
+use evm::{CodeCache, Environment};
 use state::{SharedDatabase, StateError};
 use std::sync::{Arc, Weak};
 use types::{
@@ -139,6 +141,7 @@ pub struct Node {
     peers: Peers,
     /// The epoch it began with, if it took the state from others.
     entered: Option<Arc<EpochInfo>>,
+    upgrades: Upgrades,
     /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
     world: watch::Receiver<Option<Weak<dyn World>>>,
 }
@@ -156,6 +159,7 @@ pub(crate) struct Parts {
     pub archive: Option<archive::Mailbox>,
     pub peers: Peers,
     pub entered: Option<EpochInfo>,
+    pub upgrades: Upgrades,
     pub give_way: fn(),
 }
 
@@ -177,11 +181,13 @@ pub(crate) fn start<E: Runtime>(
         archive,
         peers,
         entered,
+        upgrades,
         give_way,
     } = parts;
     let keeping = Keeping {
         spec: Arc::clone(&spec),
         feed: feed.clone(),
+        upgrades: upgrades.clone(),
         codes,
         marshal: marshal.clone(),
         genesis: Arc::clone(&genesis),
@@ -216,6 +222,7 @@ pub(crate) fn start<E: Runtime>(
         archive,
         peers,
         entered: entered.map(Arc::new),
+        upgrades,
         world,
     }
 }
@@ -234,6 +241,22 @@ impl Node {
     /// What the network's signatures are bound to.
     pub const fn namespace(&self) -> &Namespace {
         &self.namespace
+    }
+
+    /// Which rules hold from which height on, and what this program knows.
+    pub const fn upgrades(&self) -> &Upgrades {
+        &self.upgrades
+    }
+
+    /// Waits until this node's program must not go on, and says why. Whoever runs the node ends it then; its data is good, and
+    /// a newer program goes on from there.
+    pub async fn outdated(&self) -> Outdated {
+        self.upgrades.outdated().await
+    }
+
+    /// What the transactions of a final block saw.
+    pub fn environment_of(&self, block: &Block) -> Environment {
+        rules::environment_of(&self.spec, self.upgrades.fork_at(block.number()), block)
     }
 
     /// Takes in a raw transaction and spreads it. Gives its hash.

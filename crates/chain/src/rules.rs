@@ -6,7 +6,7 @@ use contracts::{SystemContract, parameter::Parameters};
 use evm::{Environment, Outcome, Quotas};
 use state::{Commitment, StateError, StateRead};
 use types::{
-    Block, BlockError, Ceremony, ChainSpec, Context, Digest, Extension, StateKey, StateValue,
+    Block, BlockError, Ceremony, ChainSpec, Context, Digest, Extension, Fork, StateKey, StateValue,
     receipts_root, transactions_root,
 };
 
@@ -78,9 +78,10 @@ pub async fn parameters(
     })
 }
 
-/// The environment of the child of `parent` with the given time.
+/// The environment of the child of `parent` with the given time, under the rules of `fork`.
 pub fn environment(
     spec: &ChainSpec,
+    fork: Fork,
     parameters: &Parameters,
     parent: &Block,
     time_ms: u64,
@@ -88,7 +89,7 @@ pub fn environment(
     let parent_hash = parent.hash();
     Environment {
         chain_id: spec.chain_id,
-        fork: spec.fork,
+        fork,
         number: parent.number().saturating_add(1),
         timestamp: time_ms / 1000,
         parent_hash,
@@ -105,12 +106,13 @@ pub fn environment(
     }
 }
 
-/// The environment of a block that is there: what its transactions saw, and what calls on its state see.
-pub fn environment_of(spec: &ChainSpec, block: &Block) -> Environment {
+/// The environment of a block that is there, under the rules of its fork: what its transactions saw, and what calls on its
+/// state see.
+pub fn environment_of(spec: &ChainSpec, fork: Fork, block: &Block) -> Environment {
     let header = block.header();
     Environment {
         chain_id: spec.chain_id,
-        fork: spec.fork,
+        fork,
         number: header.number,
         timestamp: header.timestamp,
         parent_hash: header.parent_hash,
@@ -123,15 +125,16 @@ pub fn environment_of(spec: &ChainSpec, block: &Block) -> Environment {
     }
 }
 
-/// The environment of the block after `block`, whose time is not known yet: at the time of `block`, with its gas limit.
-pub fn pending_environment(spec: &ChainSpec, block: &Block) -> Environment {
+/// The environment of the block after `block`, under the rules of its own fork. Its time is not known yet: at the time of
+/// `block`, with its gas limit.
+pub fn pending_environment(spec: &ChainSpec, fork: Fork, block: &Block) -> Environment {
     let parent_hash = block.hash();
     Environment {
         number: block.number().saturating_add(1),
         parent_hash,
         base_fee: spec.fees.next_base_fee(block.header()),
         prev_randao: parent_hash,
-        ..environment_of(spec, block)
+        ..environment_of(spec, fork, block)
     }
 }
 
@@ -205,11 +208,12 @@ pub fn seal(
 /// The rule it breaks. Permanent: the same block breaks it for ever.
 pub fn check_header(
     spec: &ChainSpec,
+    fork: Fork,
     parameters: &Parameters,
     parent: &Block,
     block: &Block,
 ) -> Result<Environment, Violation> {
-    let expected = environment(spec, parameters, parent, block.time_ms());
+    let expected = environment(spec, fork, parameters, parent, block.time_ms());
     let header = block.header();
     if header.number != expected.number || header.parent_hash != expected.parent_hash {
         return Err(Violation::Lineage);

@@ -14,6 +14,8 @@ pub const GET_RECEIPT: &str = "ashlar_getReceipt";
 pub const GET_PROOF: &str = "ashlar_getProof";
 /// `ashlar_validators()`: who signs the next block, and who will.
 pub const VALIDATORS: &str = "ashlar_validators";
+/// `ashlar_upgrades()`: which rules hold from which height on, and what the node's program knows.
+pub const UPGRADES: &str = "ashlar_upgrades";
 /// `ashlar_subscribe("finalized", {"from"}?)`: every finalized block from a height on.
 pub const SUBSCRIBE: &str = "ashlar_subscribe";
 /// `ashlar_unsubscribe(id)`.
@@ -77,6 +79,63 @@ pub struct Validator {
     pub index: U64,
     /// The ed25519 key by which the other nodes know it.
     pub public_key: B256,
+}
+
+/// Which rules hold from which height on, and what the node's program knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upgrades {
+    /// The last final block, after which all this is decided.
+    pub block: U64,
+    /// The newest fork whose rules hold in the next block, as far as the program knows.
+    pub fork: String,
+    /// The program's protocol version.
+    pub protocol_version: U64,
+    /// The forks that the program can activate, the oldest first.
+    pub known_forks: Vec<KnownFork>,
+    /// The forks that were ever decided and not called off, in the order of their heights.
+    pub scheduled_forks: Vec<ScheduledFork>,
+    /// The protocol version that nodes need now; 0 when none was ever asked for.
+    pub minimum_version: U64,
+    /// The protocol version that they will need.
+    pub next_version: Option<NextVersion>,
+    /// The first block that the program cannot execute: it stops before.
+    pub stops_before: Option<U64>,
+}
+
+/// A fork that a program can activate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFork {
+    /// Its name.
+    pub name: String,
+    /// Its id, the hash of its name.
+    pub id: B256,
+}
+
+/// A fork with a height.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledFork {
+    /// Its id.
+    pub id: B256,
+    /// Its name, if the program knows it.
+    pub name: Option<String>,
+    /// The first block under its rules.
+    pub height: U64,
+    /// Blocks until then; 0 when it is active.
+    pub blocks_left: U64,
+}
+
+/// A protocol version that nodes will need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextVersion {
+    /// The version.
+    pub version: U64,
+    /// The first block that needs it.
+    pub height: U64,
+    /// Blocks until then.
+    pub blocks_left: U64,
 }
 
 /// The validators' certificate over the last of some headers.

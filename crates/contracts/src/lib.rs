@@ -18,6 +18,7 @@
 //! - [`system`]: all system contracts, their addresses and their code
 //! - [`member`]: the first organizations, as genesis writes them into `Members`
 //! - [`parameter`]: what governance sets of what nodes do
+//! - [`upgrade`]: from which height on which rules hold
 //! - [`permission`]: whether a transaction may be executed, by `Members` and `Pause`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
 #![no_std]
@@ -35,6 +36,7 @@ pub mod permission;
 pub mod record;
 pub mod system;
 pub mod tree;
+pub mod upgrade;
 
 pub use abi::IRecords;
 pub use event::{BitmapError, Event, EventError, Recorded};

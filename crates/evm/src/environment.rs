@@ -1,6 +1,7 @@
 //! The block environment of execution: the only facts about "now" a contract can see.
 
 use crate::quota::Quotas;
+use alloy_eips::eip7825::MAX_TX_GAS_LIMIT_OSAKA;
 use alloy_primitives::{Address, B256, U256};
 use revm::{
     context::{BlockEnv, CfgEnv},
@@ -38,7 +39,16 @@ pub struct Environment {
 impl Environment {
     pub(crate) const fn spec_of(fork: Fork) -> SpecId {
         match fork {
+            Fork::Prague => SpecId::PRAGUE,
             Fork::Osaka => SpecId::OSAKA,
+        }
+    }
+
+    /// The most gas that one transaction may ask for in any block under a fork's rules (EIP-7825).
+    pub const fn transaction_gas_max(fork: Fork) -> u64 {
+        match fork {
+            Fork::Prague => u64::MAX,
+            Fork::Osaka => MAX_TX_GAS_LIMIT_OSAKA,
         }
     }
 

@@ -156,7 +156,9 @@ pub(crate) async fn state_at(node: &Node, id: Option<BlockId>) -> Result<Option<
 }
 
 async fn unchanged_since(node: &Node, asked: u64, head: u64) -> bool {
-    if head - asked > UNCHANGED_BLOCKS_MAX {
+    let upgrades = node.upgrades();
+    // Under other rules the same state answers otherwise.
+    if head - asked > UNCHANGED_BLOCKS_MAX || upgrades.fork_at(asked) != upgrades.fork_at(head) {
         return false;
     }
     for number in asked + 1..=head {

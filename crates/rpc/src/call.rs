@@ -8,7 +8,7 @@ use crate::{
     overrides::Setting,
     parameter::Params,
 };
-use alloy_eips::{BlockId, eip2930::AccessList, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
+use alloy_eips::{BlockId, eip2930::AccessList};
 use alloy_primitives::{TxKind, U64};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use chain::Node;
@@ -54,7 +54,9 @@ pub(crate) async fn estimated(
 ) -> Result<u64, Error> {
     let node = &api.node;
     let limit = node.latest().block.header().gas_limit;
-    let most = limit.min(MAX_TX_GAS_LIMIT_OSAKA);
+    let most = limit.min(Environment::transaction_gas_max(
+        node.upgrades().next_fork(),
+    ));
     let gas = gas(&request, most);
     let call = to_call(node, request, gas)?;
     let estimated = api.ask(at, move |ground| {
@@ -121,10 +123,11 @@ impl Asked {
         let state: Option<StateOverride> = params.optional()?;
         let block_overrides: Option<BlockOverrides> = params.optional()?;
         params.end()?;
+        let at = account::state_at(node, block).await?;
         Ok(Self {
             request,
-            at: account::state_at(node, block).await?,
-            setting: Setting::new(node, state, block_overrides)?,
+            at,
+            setting: Setting::new(node, at, state, block_overrides)?,
         })
     }
 }

@@ -7,10 +7,11 @@ use crate::{
 };
 use alloy_eips::{eip2124::ForkHash, eip2935::HISTORY_STORAGE_ADDRESS};
 use alloy_primitives::{Address, B256, FixedBytes, U64};
-use chain::NodeError;
+use chain::{Finalized, NodeError};
 use evm::precompile_addresses;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use types::Fork;
 
 /// EIP-7910's names of precompiles, with the last bytes of their addresses.
 const PRECOMPILES: [(u64, &str); 18] = [
@@ -35,7 +36,7 @@ const PRECOMPILES: [(u64, &str); 18] = [
 ];
 
 /// The rules of one fork (EIP-7910).
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rules {
     activation_time: u64,
@@ -46,7 +47,7 @@ struct Rules {
     system_contracts: BTreeMap<&'static str, Address>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BlobSchedule {
     target: u64,
@@ -57,40 +58,80 @@ struct BlobSchedule {
 /// The answer of `eth_config`.
 #[derive(Debug, Serialize)]
 struct Config {
-    current: Rules,
+    current: Option<Rules>,
     next: Option<Rules>,
     last: Option<Rules>,
 }
 
-/// `eth_config` (EIP-7910): one fork, from the first block on.
-pub(crate) fn config(api: &Api, params: &Params<'_>) -> Reply {
+/// `eth_config` (EIP-7910): the rules of the last block, of the next fork that is decided, and of the last one. Forks activate
+/// at heights; the time of one to come is what it would be if the chain were idle until then.
+pub(crate) async fn config(api: &Api, params: Params<'_>) -> Reply {
     params.end()?;
-    let present = precompile_addresses(api.node.spec().fork);
+    let latest = api.node.latest();
+    let transitions = api.node.upgrades().transitions();
+    let begun = transitions.partition_point(|(height, _)| *height <= latest.number());
+    let mut rules = Vec::with_capacity(transitions.len());
+    let mut id = ForkHash::from(api.network.genesis_hash);
+    for (height, fork) in &transitions {
+        if *height > 0 {
+            id += *height;
+        }
+        rules.push(rules_of(
+            api,
+            *fork,
+            id,
+            activation_time(api, &latest, *height).await,
+        ));
+    }
+    let mut ahead = rules.split_off(begun.min(rules.len()));
+    let last = ahead.pop();
+    let next = ahead.into_iter().next();
+    reply(&Config {
+        current: rules.pop(),
+        next: next.or_else(|| last.clone()),
+        last,
+    })
+}
+
+/// When a fork activated or, if it is still to come, when it would on an idle chain. Unix seconds.
+async fn activation_time(api: &Api, latest: &Finalized, height: u64) -> u64 {
+    if height == 0 {
+        return 0;
+    }
+    let idle_ms = api.node.spec().pacing.idle_interval_ms;
+    let left_ms = height
+        .saturating_sub(latest.number())
+        .saturating_mul(idle_ms);
+    let by_then = latest.block.header().timestamp + left_ms.div_ceil(1000);
+    match api.node.body(height).await {
+        Some(block) => block.header().timestamp,
+        None => by_then,
+    }
+}
+
+fn rules_of(api: &Api, fork: Fork, id: ForkHash, activation_time: u64) -> Rules {
+    let present = precompile_addresses(fork);
     let named = PRECOMPILES.iter().map(|(last, name)| {
         let mut word = B256::ZERO;
         word[24..].copy_from_slice(&last.to_be_bytes());
         (*name, Address::from_word(word))
     });
     let history = ("HISTORY_STORAGE_ADDRESS", HISTORY_STORAGE_ADDRESS);
-    reply(&Config {
-        current: Rules {
-            activation_time: 0,
-            // There are no blobs on this chain.
-            blob_schedule: BlobSchedule {
-                target: 0,
-                max: 0,
-                base_fee_update_fraction: 1,
-            },
-            chain_id: U64::from(api.network.chain_id),
-            fork_id: ForkHash::from(api.network.genesis_hash).0.into(),
-            precompiles: named
-                .filter(|(_, address)| present.contains(address))
-                .collect(),
-            system_contracts: BTreeMap::from([history]),
+    Rules {
+        activation_time,
+        // There are no blobs on this chain.
+        blob_schedule: BlobSchedule {
+            target: 0,
+            max: 0,
+            base_fee_update_fraction: 1,
         },
-        next: None,
-        last: None,
-    })
+        chain_id: U64::from(api.network.chain_id),
+        fork_id: id.0.into(),
+        precompiles: named
+            .filter(|(_, address)| present.contains(address))
+            .collect(),
+        system_contracts: BTreeMap::from([history]),
+    }
 }
 
 /// The answer of `eth_capabilities`.

@@ -111,7 +111,7 @@ pub(crate) async fn trace_call(api: &Api, mut params: Params<'_>) -> Reply {
     let tracer = tracer(Some(tracing_options))?;
     let node = &api.node;
     let at = account::state_at(node, id).await?;
-    let setting = Setting::new(node, state_overrides, block_overrides)?;
+    let setting = Setting::new(node, at, state_overrides, block_overrides)?;
     let gas = gas(&request, api.limits.call_gas_max);
     let call = to_call(node, request, gas)?;
     let mut traced = replay::calls(api, at, setting, vec![(call, tracer)]).await?;

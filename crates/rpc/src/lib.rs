@@ -50,6 +50,7 @@ mod state_proof;
 mod subscription;
 mod trace;
 mod transaction;
+mod upgrade;
 mod wallet;
 
 pub use method::METHODS;

@@ -16,7 +16,7 @@ use crate::{
     server::Limits,
     simulate, state_proof,
     subscription::{self, Session},
-    trace, transaction,
+    trace, transaction, upgrade,
     wallet::{self, Wallet},
 };
 use chain::{Ground, Node, NodeError, Turn};
@@ -149,6 +149,7 @@ methods! { |api, caller, params|
     "ashlar_getTransactionStatus" => transaction::status(api, params).boxed().await,
     "ashlar_subscribe" => subscription::subscribe_own(api, caller, params).boxed().await,
     "ashlar_unsubscribe" => subscription::unsubscribe(caller, params),
+    "ashlar_upgrades" => upgrade::upgrades(api, &params),
     "ashlar_validators" => network::validators(api, &params).await,
     "debug_getRawBlock" => debug::raw_block(api, params).boxed().await,
     "debug_getRawHeader" => debug::raw_header(api, params).boxed().await,
@@ -167,7 +168,7 @@ methods! { |api, caller, params|
     "eth_call" => call::call(api, params).boxed().await,
     "eth_capabilities" => capability::capabilities(api, params).boxed().await,
     "eth_chainId" => network::chain_id(api, &params),
-    "eth_config" => capability::config(api, &params),
+    "eth_config" => capability::config(api, params).boxed().await,
     "eth_createAccessList" => call::create_access_list(api, params).boxed().await,
     "eth_estimateGas" => call::estimate(api, params).boxed().await,
     "eth_feeHistory" => fee::history(api, params).boxed().await,
@@ -280,6 +281,7 @@ mod tests {
             client::node::GET_RECEIPT,
             client::node::SUBSCRIBE,
             client::node::UNSUBSCRIBE,
+            client::node::UPGRADES,
         ] {
             assert!(METHODS.contains(&name), "{name}");
         }

@@ -18,9 +18,10 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Takes the overrides of a request.
+    /// Takes the overrides of a request after the block at `at`, or after the last one.
     pub(crate) fn new(
         node: &Node,
+        at: Option<u64>,
         state: Option<StateOverride>,
         block: Option<BlockOverrides>,
     ) -> Result<Self, Error> {
@@ -32,7 +33,7 @@ impl Setting {
         }
         Ok(Self {
             block: block_change(block)?,
-            state: state_overrides(node, state)?,
+            state: state_overrides(node, at, state)?,
         })
     }
 
@@ -74,9 +75,10 @@ fn narrow<T: TryFrom<U256>>(name: &str, value: U256) -> Result<T, Error> {
         .map_err(|_| Error::InvalidParams(format!("block override {name} is too large: {value}")))
 }
 
-/// Changes of the state as the EVM takes them.
+/// Changes of the state after the block at `at`, or after the last one, as the EVM takes them.
 pub(crate) fn state_overrides(
     node: &Node,
+    at: Option<u64>,
     state: Option<StateOverride>,
 ) -> Result<Overrides, Error> {
     // In order of their addresses, so that the same request always has the same answer.
@@ -110,7 +112,10 @@ pub(crate) fn state_overrides(
             precompile_to: move_precompile_to,
         });
     }
-    Overrides::new(node.spec().fork, changes).map_err(|error| Error::Failed(error.to_string()))
+    let fork = node
+        .upgrades()
+        .fork_at(at.unwrap_or_else(|| node.latest().number()));
+    Overrides::new(fork, changes).map_err(|error| Error::Failed(error.to_string()))
 }
 
 fn slots(slots: B256HashMap<B256>) -> BTreeMap<U256, U256> {

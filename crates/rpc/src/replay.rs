@@ -3,7 +3,7 @@
 use crate::{account, error::Error, method::Api, overrides::Setting};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
-use chain::{Finalized, rules};
+use chain::Finalized;
 use evm::{Act, Action, Call, Script, ScriptLimits, TraceError, Traced, Tracer};
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(crate) async fn block(
         place: Some((block.hash, index)),
     });
     let acts = acts.collect();
-    let environment = rules::environment_of(api.node.spec(), &block.block);
+    let environment = api.node.environment_of(&block.block);
     let limits = limits(api);
     let traced = api.ask_long(at, move |ground| {
         let mut simulation = ground.simulation_in(environment.clone());

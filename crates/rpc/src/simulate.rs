@@ -121,7 +121,13 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
         return_full_transactions: full,
     } = payload;
     let plan = Plan {
-        blocks: plan(node, (parent.number, parent.timestamp), block_state_calls)?.into(),
+        blocks: plan(
+            node,
+            at,
+            (parent.number, parent.timestamp),
+            block_state_calls,
+        )?
+        .into(),
         validation,
         trace_transfers,
         gas_max: api.limits.call_gas_max,
@@ -129,7 +135,7 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
     };
     let simulated = api.ask_long(at, move |ground| {
         let (spec, interrupt) = (ground.spec.clone(), ground.interrupt.clone());
-        Simulate::new(spec, parent, ground.simulation(), plan, interrupt)
+        Simulate::new(spec, parent, ground.simulation_after(), plan, interrupt)
     });
     let blocks = simulated.await?.map_err(Refusal::Failed)?;
     let items = blocks.iter().map(|block| block.calls.len() + 1).sum();
@@ -146,6 +152,7 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
 /// The blocks to simulate after one with this number and time, with those between that were left out.
 fn plan(
     node: &Node,
+    at: Option<u64>,
     (base, mut timestamp): (u64, u64),
     blocks: Vec<SimBlock>,
 ) -> Result<Vec<BlockPlan>, Error> {
@@ -199,7 +206,7 @@ fn plan(
             prev_randao,
             base_fee,
             blob_base_fee,
-            overrides: state_overrides(node, block.state_overrides)?,
+            overrides: state_overrides(node, at, block.state_overrides)?,
             calls: calls.collect::<Result<_, _>>()?,
         });
     }

@@ -128,8 +128,9 @@ pub(crate) async fn call(api: &Api, mut params: Params<'_>) -> Reply {
     let state: Option<StateOverride> = params.optional()?;
     let changed: Option<BlockOverrides> = params.optional()?;
     params.end()?;
-    let setting = Setting::new(&api.node, state, changed)?;
-    let mut traced = calls(api, id, setting, vec![(request, tracer)]).await?;
+    let at = account::state_at(&api.node, id).await?;
+    let setting = Setting::new(&api.node, at, state, changed)?;
+    let mut traced = calls(api, at, setting, vec![(request, tracer)]).await?;
     let traced = traced.pop().ok_or_else(missing)?;
     block::offload_always(move || reply(&traced)).await
 }
@@ -141,18 +142,18 @@ pub(crate) async fn call_many(api: &Api, mut params: Params<'_>) -> Reply {
     params.end()?;
     let requests = requests.into_iter();
     let requests = requests.map(|(request, types)| (request, tracer(types)));
-    let traced = calls(api, id, Setting::default(), requests.collect()).await?;
+    let at = account::state_at(&api.node, id).await?;
+    let traced = calls(api, at, Setting::default(), requests.collect()).await?;
     block::offload_always(move || reply(&traced)).await
 }
 
 async fn calls(
     api: &Api,
-    id: Option<BlockId>,
+    at: Option<u64>,
     setting: Setting,
     requests: Vec<(TransactionRequest, Tracer)>,
 ) -> Result<Vec<TraceResults>, Error> {
     let node = &api.node;
-    let at = account::state_at(node, id).await?;
     let mut calls = Vec::with_capacity(requests.len());
     for (request, tracer) in requests {
         let gas = gas(&request, api.limits.call_gas_max);

@@ -6,7 +6,8 @@ use crate::{
     plan::Plan,
     witness::Witness,
 };
-use chain::{CHANNELS, Connected, Node, Peers, SecretsKey};
+use chain::{CHANNELS, Connected, Node, Outdated, Peers, Program, SecretsKey};
+use commonware_macros::select;
 use commonware_p2p::{
     Manager as _,
     simulated::{self, Link, Network, Oracle},
@@ -32,6 +33,10 @@ pub struct Cluster {
     oracle: Oracle<PublicKey, Context>,
     good: Link,
     slots: Vec<Slot>,
+    /// What validators run that do not run this program.
+    programs: BTreeMap<usize, Program>,
+    /// Validators that ended because of their program.
+    ended: Ended,
     directory: Directory,
     witness: Witness,
 }
@@ -47,6 +52,16 @@ impl Directory {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why validators ended by themselves.
+#[derive(Clone, Default)]
+struct Ended(Arc<Mutex<BTreeMap<usize, Outdated>>>);
+
+impl Ended {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Outdated>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,6 +102,8 @@ impl Cluster {
             oracle,
             good,
             slots,
+            programs: BTreeMap::new(),
+            ended: Ended::default(),
             directory: Directory::default(),
             witness: witness.clone(),
         };
@@ -94,6 +111,18 @@ impl Cluster {
             .link(&|_, _| Some(cluster.good.clone()), false)
             .await;
         cluster
+    }
+
+    /// Lets a validator run another program when it is started the next time.
+    #[cfg(test)]
+    pub fn install(&mut self, index: usize, program: Program) {
+        self.programs.insert(index, program);
+    }
+
+    /// Why a validator ended, if it did because its program is too old. Until it is started again it answers what it knows.
+    #[cfg(test)]
+    pub fn outdated(&self, index: usize) -> Option<Outdated> {
+        self.ended.lock().get(&index).cloned()
     }
 
     /// Sets every directed link anew; none means that nothing gets through.
@@ -197,6 +226,7 @@ impl Cluster {
             mempool: chain::mempool::Limits::default(),
             archive: true,
             state_sync: disk > 0,
+            program: self.programs.get(&index).cloned().unwrap_or_default(),
             give_way: || {},
         };
         // The simulated network connects everyone.
@@ -207,16 +237,24 @@ impl Cluster {
             NZUsize!(64),
         );
         let (started, node) = oneshot::channel();
-        let directory = self.directory.clone();
+        let (directory, ended) = (self.directory.clone(), self.ended.clone());
+        ended.lock().remove(&index);
         // Everything of the validator is a child of this task, so aborting it is a crash.
         let handle = context.spawn(move |context| async move {
             let now = context.child("now");
             match Box::pin(chain::start(context, config, control, peers, channels)).await {
                 Ok((consensus, node)) => {
                     debug!(now = ?now.current(), index, height = node.latest().number(), "started");
-                    directory.lock().insert(index, node);
+                    directory.lock().insert(index, node.clone());
                     let _ = started.send(Ok(()));
-                    let _ = consensus.await;
+                    // As the binary does.
+                    select! {
+                        _ = consensus => {},
+                        outdated = node.outdated() => {
+                            debug!(index, %outdated, "ended");
+                            ended.lock().insert(index, outdated);
+                        },
+                    }
                 }
                 Err(error) => {
                     let _ = started.send(Err(error.to_string()));

@@ -26,6 +26,8 @@ mod plan;
 mod run;
 mod service;
 mod traffic;
+#[cfg(test)]
+mod upgrade;
 mod witness;
 
 pub use plan::{Fault, Plan, Services, Weather};

@@ -12,7 +12,7 @@ use commonware_glue::dkg::types::EpochOutcome;
 use commonware_storage::merkle::Location;
 use commonware_utils::{range::NonEmptyRange, sequence::Unit};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, num::NonZeroU64};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64};
 
 /// Blocks of an epoch for each validator, at least: half of them are for dealers' logs, each of which needs its dealer's turn to
 /// lead, and turns are lost when a leader is.
@@ -29,7 +29,7 @@ pub struct ChainSpec {
     pub name: String,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The EVM rules from block 0 on.
+    /// The EVM rules from block 0 on. Newer ones hold from where `Upgrades` says.
     pub fork: Fork,
     /// Whether this is a development network: well-known keys are funded and accepted.
     pub dev: bool,
@@ -49,12 +49,33 @@ pub struct ChainSpec {
     pub accounts: BTreeMap<Address, GenesisAccount>,
 }
 
-/// The newest Ethereum hard fork whose rules hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The newest Ethereum hard fork whose rules hold, in the order of their age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fork {
+    /// Prague (Pectra), May 2025.
+    Prague,
     /// Osaka (Fusaka), December 2025.
     Osaka,
+}
+
+impl Fork {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 2] = [Self::Prague, Self::Osaka];
+
+    /// Its name, of which the hash is its id in `Upgrades`. It never changes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Prague => "prague",
+            Self::Osaka => "osaka",
+        }
+    }
+}
+
+impl fmt::Display for Fork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// How gas is priced.

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     cli::NewArgs,
     files::{DirectoryLock, write_public, write_secret},
+    format,
     node::{NodeConfig, free, read_key, secrets_key},
     p2p::{self, P2pConfig, PeerConfig},
 };
@@ -202,6 +203,7 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     eprintln!("Agreement {hash}: the same at every founder, or they wait for one another for ever");
 
     let _lock = DirectoryLock::take(&config.data_dir)?;
+    format::mark(&config.data_dir)?;
     let storage = config.data_dir.join("chain");
     let founded = hold(&storage, &config.p2p, &agreement, &key)?;
     let spec = agreement.spec(&founded.committee)?;

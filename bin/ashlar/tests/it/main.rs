@@ -4,4 +4,5 @@ mod consortium;
 mod governance;
 mod network;
 mod start;
+mod upgrade;
 mod verify;

@@ -59,7 +59,8 @@ impl<E: Runtime> Actor<E> {
         let (sender, inbox) = mpsc::channel(config.mailbox_size);
         let arrivals = Arrivals::default();
         let mailbox = Mailbox::new(sender.clone(), config.recovery.clone(), arrivals.clone());
-        let environment = rules::pending_environment(&config.spec, &config.genesis);
+        let environment =
+            rules::pending_environment(&config.spec, config.spec.fork, &config.genesis);
         let pool = Pool::new(config.limits);
         let actor = Self {
             context,
@@ -216,6 +217,7 @@ impl<E: Runtime> Actor<E> {
             Refused::Full("the state cannot be read")
         })?;
         permitted?;
+        self.environment.fork = self.config.upgrades.next_fork();
         self.environment.admit(transaction, &account)?;
         let hash = transaction.hash();
         let taken = self

@@ -26,7 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::recovery::Recovery;
+use crate::{recovery::Recovery, upgrade::Upgrades};
 use std::sync::Arc;
 use types::{Block, ChainSpec};
 
@@ -48,6 +48,8 @@ pub struct Config {
     /// Messages that may wait for the pool, and for the network. When full, submissions are
     /// refused as busy and gossip is dropped (and sent again later).
     pub mailbox_size: usize,
+    /// Which rules hold in the next block.
+    pub upgrades: Upgrades,
     /// Shared with block verification, so that each signature is recovered once.
     pub recovery: Recovery,
 }

@@ -9,6 +9,7 @@ use crate::{
     execution::{self, Answered, BlockState, Now, PastState},
     feed::Feed,
     history::archive,
+    upgrade::Upgrades,
 };
 use commonware_macros::select;
 use evm::{CodeCache, Interrupt};
@@ -49,6 +50,7 @@ pub(super) trait World: Send + Sync {
 pub(super) struct Keeping {
     pub spec: Arc<ChainSpec>,
     pub feed: Feed,
+    pub upgrades: Upgrades,
     pub codes: CodeCache,
     pub marshal: Marshal,
     pub genesis: Arc<Block>,
@@ -98,7 +100,11 @@ impl<E: Runtime> Applied<E> {
         posed: &mut dyn Posed,
     ) -> Result<(), NodeError> {
         let Keeping {
-            spec, feed, codes, ..
+            spec,
+            feed,
+            upgrades,
+            codes,
+            ..
         } = &self.keeping;
         let block = match at {
             None => Arc::clone(&feed.latest().block),
@@ -108,6 +114,8 @@ impl<E: Runtime> Applied<E> {
         let past = self.past(block.number(), Now(&self.database));
         posed.begin(Ground {
             spec: Arc::clone(spec),
+            fork: upgrades.fork_at(block.number()),
+            fork_next: upgrades.fork_at(block.number().saturating_add(1)),
             block,
             codes: codes.clone(),
             interrupt,

@@ -4,7 +4,7 @@ use super::NodeError;
 use crate::{execution::Asked, rules};
 use evm::{CodeCache, Environment, Interrupt, Quantum, Question, Simulation, View, ViewError};
 use std::sync::Arc;
-use types::{Block, ChainSpec, StateKey, StateValue};
+use types::{Block, ChainSpec, Fork, StateKey, StateValue};
 
 /// How long a question may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Ground {
     pub spec: Arc<ChainSpec>,
     /// The block after which the state is asked.
     pub block: Arc<Block>,
+    /// The fork whose rules hold in it.
+    pub fork: Fork,
+    /// The fork whose rules hold in the next.
+    pub fork_next: Fork,
     /// Contracts analysed before.
     pub codes: CodeCache,
     /// Set when nobody waits for the answer any more.
@@ -34,7 +38,15 @@ pub struct Ground {
 impl Ground {
     /// A simulation in the block itself, as in geth: `block.number` is that of the block asked about.
     pub fn simulation(&self) -> Simulation {
-        self.simulation_in(rules::environment_of(&self.spec, &self.block))
+        self.simulation_in(rules::environment_of(&self.spec, self.fork, &self.block))
+    }
+
+    /// A simulation of blocks to come, each of which is to be begun, under the rules of the next.
+    pub fn simulation_after(&self) -> Simulation {
+        self.simulation_in(Environment {
+            fork: self.fork_next,
+            ..rules::environment_of(&self.spec, self.fork, &self.block)
+        })
     }
 
     /// A simulation in another block, on the same state.
@@ -48,7 +60,7 @@ impl Ground {
 
     /// The block that comes next, at the time of the one asked about.
     pub fn next(&self) -> Environment {
-        rules::pending_environment(&self.spec, &self.block)
+        rules::pending_environment(&self.spec, self.fork_next, &self.block)
     }
 }
 

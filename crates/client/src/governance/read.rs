@@ -2,7 +2,7 @@
 
 use super::{EpochStart, Outlook, Proposal, Vote};
 use crate::{
-    node::{self, Committee},
+    node::{self, Committee, Upgrades},
     rpc::{Nodes, RpcError},
 };
 use alloy_primitives::{B256, Bytes, U64, U256};
@@ -175,6 +175,12 @@ impl Governance<'_> {
         })
     }
 
+    /// Which rules are decided, and what the node's program knows.
+    async fn upgrades(&self) -> Result<Upgrades, GovernanceError> {
+        let nothing: [u8; 0] = [];
+        Ok(self.0.call(node::UPGRADES, nothing).await?)
+    }
+
     /// Calls a view of a system contract.
     pub(crate) async fn ask<C: SolCall>(
         &self,
@@ -237,6 +243,21 @@ impl Governance<'_> {
             Ok(action) => action,
             Err(unknown) => return Ok(unknown.to_string()),
         };
+        match &action {
+            Action::ScheduleFork { fork, .. } => {
+                let known = self.upgrades().await?.known_forks;
+                let known = known.into_iter().find(|known| known.id == *fork);
+                let known = known.map_or("DOES NOT KNOW IT".to_owned(), |known| {
+                    format!("knows it: {}", known.name)
+                });
+                return Ok(format!("{action} (the node asked {known})"));
+            }
+            Action::SetMinimumVersion { .. } => {
+                let own: u64 = self.upgrades().await?.protocol_version.to();
+                return Ok(format!("{action} (the node asked has {own})"));
+            }
+            _ => {}
+        }
         let Action::SetParameter { parameter, .. } = &action else {
             let named = names.iter().fold(action.to_string(), |text, (id, name)| {
                 text.replace(&id.to_string(), &format!("{name} ({id})"))

@@ -7,4 +7,5 @@ mod history;
 mod interface;
 mod member;
 mod parameter;
+mod upgrade;
 mod vectors;

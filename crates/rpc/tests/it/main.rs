@@ -24,4 +24,5 @@ mod state_proof;
 mod subscription;
 mod trace;
 mod transaction;
+mod upgrade;
 mod wallet;

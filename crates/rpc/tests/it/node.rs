@@ -29,7 +29,10 @@ use commonware_utils::{
     N3f1, NZU64, NZUsize, TryCollect as _,
     ordered::{Map, Set},
 };
-use contracts::member::{Charter, Founder, Permissions, Policy, Role};
+use contracts::{
+    member::{Charter, Founder, Permissions, Policy, Role},
+    upgrade,
+};
 use rpc::{Config, Limits, Server};
 use serde_json::{Value, json};
 use std::{
@@ -101,6 +104,15 @@ impl Node {
         Self::start_on(true, Limits::default(), choices, Vec::new()).await
     }
 
+    /// A node with an archive, of a network that begins with Prague and activates Osaka at a height.
+    pub async fn start_upgrading(height: u64) -> Self {
+        let choices = Choices {
+            osaka: Some(height),
+            ..Choices::default()
+        };
+        Self::start_on(true, Limits::default(), choices, Vec::new()).await
+    }
+
     async fn start_as(archive: bool, limits: Limits, fees: Fees) -> Self {
         let choices = Choices {
             fees,
@@ -130,7 +142,7 @@ impl Node {
         let (key, _, spec) = constitution(Choices {
             fees,
             dev: false,
-            open: true,
+            ..Choices::default()
         });
         let head = import.blocks.last().map(|block| &block.header);
         let spec = Arc::new(ChainSpec {
@@ -428,6 +440,8 @@ struct Choices {
     fees: Fees,
     dev: bool,
     open: bool,
+    /// From which block on Osaka's rules hold, if not from block 0 on.
+    osaka: Option<u64>,
 }
 
 impl Default for Choices {
@@ -436,12 +450,18 @@ impl Default for Choices {
             fees: Fees::Free,
             dev: true,
             open: true,
+            osaka: None,
         }
     }
 }
 
 fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSpec) {
-    let Choices { fees, dev, open } = choices;
+    let Choices {
+        fees,
+        dev,
+        open,
+        osaka,
+    } = choices;
     let mut rng = rand::rng();
     let key = ed25519::PrivateKey::random(&mut rng);
     let players = [key.public_key()].into_iter().try_collect().unwrap();
@@ -470,6 +490,14 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
     };
     let mut accounts =
         genesis::contracts(&charter, &genesis::parameters(&limits, &pacing)).unwrap();
+    if let Some(height) = osaka {
+        let forks = BTreeMap::from([(upgrade::fork_id(Fork::Osaka.name()), height)]);
+        let schedule = upgrade::Schedule {
+            forks,
+            ..upgrade::Schedule::default()
+        };
+        accounts.get_mut(&upgrade::ADDRESS).unwrap().storage = schedule.storage();
+    }
     for index in 1..=4 {
         let balance = U256::from(10).pow(U256::from(20));
         accounts.insert(
@@ -483,7 +511,7 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
     let spec = ChainSpec {
         name: "test".to_owned(),
         chain_id: CHAIN_ID,
-        fork: Fork::Osaka,
+        fork: osaka.map_or(Fork::Osaka, |_| Fork::Prague),
         dev,
         time_ms: 1_700_000_000_123,
         fees,
@@ -545,6 +573,7 @@ async fn validator(
     network.start();
     let me = key.public_key();
     let config = chain::Config {
+        program: chain::Program::default(),
         spec,
         partition_prefix: "test".to_owned(),
         signer: key,
