@@ -12,6 +12,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    retention::Retention,
     sync::Entrance,
 };
 use commonware_broadcast::buffered;
@@ -103,6 +104,12 @@ pub struct Config<S> {
     /// Whether a node that has no state yet takes it from others instead of executing the chain from block 0. It then has
     /// nothing of what earlier blocks did.
     pub state_sync: bool,
+    /// How many of the last blocks are kept at least, with their transaction receipts and logs; none: all are. Earlier ones
+    /// are removed by whole sections. At least two epochs, and not with `archive`.
+    pub keep_blocks: Option<NonZeroU64>,
+    /// Items that are stored, and removed, together: [`SECTION_ITEMS`](crate::SECTION_ITEMS), but in tests that want to see
+    /// something removed. Fixed for the life of the data.
+    pub section_items: NonZeroU64,
     /// Called first on each thread that computes what may take long: it should give way to the others.
     pub give_way: fn(),
 }
@@ -119,6 +126,20 @@ pub enum StartError {
     /// The share is not of this committee.
     #[error("the share does not belong to this network's committee")]
     Share,
+    /// An archive was to be pruned.
+    #[error("archive = true and keep_blocks exclude one another: an archive node keeps everything")]
+    ArchivePruned,
+    /// So few blocks were to be kept that consensus could not start again.
+    #[error(
+        "keep_blocks = {keep} is too few: at least {least} are needed, two epochs. Consensus starts with the last block of the \
+         epoch before the running one"
+    )]
+    KeepsTooFew {
+        /// What was asked for.
+        keep: u64,
+        /// The least there can be.
+        least: u64,
+    },
     /// What a validator must not lose cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -190,6 +211,16 @@ where
         strategy,
         ..
     } = &config;
+    let section = config.section_items;
+    let retention = match config.keep_blocks {
+        Some(keep) => Some(Retention::new(
+            keep,
+            config.archive,
+            spec.epoch_blocks,
+            section,
+        )?),
+        None => None,
+    };
     let public_key = &signer.public_key();
     let page = NZU16!(16_384);
     let pages = config.page_cache_bytes / usize::from(page.get());
@@ -264,7 +295,7 @@ where
         value_partition: format!("{prefix}-{name}-value"),
         compression: None,
         codec_config: (),
-        items_per_section: NZU64!(16_384),
+        items_per_section: section,
         key_write_buffer: WRITE_BUFFER,
         value_write_buffer: WRITE_BUFFER,
         replay_buffer: NZUsize!(1 << 20),
@@ -272,8 +303,13 @@ where
     let finalizations =
         prunable::Archive::init(context.child("finalizations"), kept("finalizations")).await?;
     let blocks = prunable::Archive::init(context.child("blocks"), kept("blocks")).await?;
-    let (history_actor, history) =
-        history::Actor::open(context.child("history"), prefix, page_cache.clone()).await?;
+    let (history_actor, history) = history::Actor::open(
+        context.child("history"),
+        prefix,
+        page_cache.clone(),
+        section,
+    )
+    .await?;
     let kept = history_actor.complete_to().await?;
     history_actor.index_logs(&blocks, kept).await?.start();
 
@@ -469,8 +505,7 @@ where
                 apply_batch_size: NZU64!(1024),
                 max_outstanding_requests: NZUsize!(8),
             },
-            // Nothing is pruned yet: every node keeps the whole chain.
-            prune_config: None,
+            prune_config: retention.map(|retention| retention.engine()),
             strategy: Sequential,
         },
     );
@@ -545,6 +580,12 @@ where
     context
         .child("sweep")
         .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
+    if let Some(retention) = retention {
+        let (marshal, history, blocks) = (marshal.clone(), history.clone(), feed.watch());
+        context
+            .child("retention")
+            .spawn(move |_| retention.run(marshal, history, blocks));
+    }
     let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.
@@ -581,6 +622,7 @@ where
             archive,
             peers,
             entered: entrance.epoch().cloned(),
+            keep_blocks: config.keep_blocks,
             give_way: config.give_way,
         },
         opened,

@@ -14,6 +14,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    retention::SECTION_ITEMS,
 };
 use alloy_consensus::Header;
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
@@ -94,10 +95,14 @@ where
     };
     let layout = state::config(&format!("{PREFIX}-state"), page_cache.clone());
     let database = SharedDatabase::<E>::init(context.child("state"), layout, None).await;
-    let (history_actor, history) =
-        history::Actor::open(context.child("history"), PREFIX, page_cache.clone())
-            .await
-            .expect("history");
+    let (history_actor, history) = history::Actor::open(
+        context.child("history"),
+        PREFIX,
+        page_cache.clone(),
+        SECTION_ITEMS,
+    )
+    .await
+    .expect("history");
     history_actor.start();
     let layout = archive::Layout {
         prefix: PREFIX.to_owned(),
@@ -165,6 +170,7 @@ where
             archive: Some(archive),
             peers,
             entered: None,
+            keep_blocks: None,
             give_way: || {},
         },
         std::future::ready(database),

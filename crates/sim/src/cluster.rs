@@ -185,6 +185,8 @@ impl Cluster {
             mempool: chain::mempool::Limits::default(),
             archive: true,
             state_sync: disk > 0,
+            keep_blocks: None,
+            section_items: chain::SECTION_ITEMS,
             give_way: || {},
         };
         // The simulated network connects everyone.

@@ -555,6 +555,8 @@ async fn validator(
         mempool: chain::mempool::Limits::default(),
         archive,
         state_sync: false,
+        keep_blocks: None,
+        section_items: chain::SECTION_ITEMS,
         give_way: || {},
     };
     let started = chain::start(
