@@ -1,6 +1,9 @@
 //! The nodes of a network, on a simulated network and simulated disks.
 
-use crate::{committee::Setup, plan::Plan};
+use crate::{
+    committee::Setup,
+    plan::{Plan, VALIDATORS},
+};
 use chain::{CHANNELS, Connected, Node, Peers, SecretsKey};
 use commonware_p2p::{
     Manager as _,
@@ -11,7 +14,7 @@ use commonware_runtime::{
     Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _,
     deterministic::{self, Context},
 };
-use commonware_utils::{NZUsize, Probability, channel::oneshot, ordered::Set};
+use commonware_utils::{NZU64, NZUsize, Probability, channel::oneshot, ordered::Set};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
@@ -27,6 +30,8 @@ pub struct Cluster {
     oracle: Oracle<PublicKey, Context>,
     good: Link,
     slots: Vec<Slot>,
+    /// The validator that keeps no more of the past than it must.
+    pruned: Option<usize>,
     directory: Directory,
 }
 
@@ -81,6 +86,7 @@ impl Cluster {
             oracle,
             good,
             slots,
+            pruned: usize::try_from(plan.seed % VALIDATORS as u64).ok(),
             directory: Directory::default(),
         };
         cluster
@@ -174,6 +180,7 @@ impl Cluster {
             .try_into()
             .map_err(|_| "wrong number of channels".to_owned())?;
         let disk = validator.disk.load(Ordering::Relaxed);
+        let pruned = self.pruned == Some(index);
         let config = chain::Config {
             spec: self.setup.spec.clone(),
             partition_prefix: partition_prefix(index, disk),
@@ -183,10 +190,15 @@ impl Cluster {
             strategy: Sequential,
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
-            archive: true,
+            archive: !pruned,
             state_sync: disk > 0,
-            keep_blocks: None,
-            section_items: chain::SECTION_ITEMS,
+            // The least there may be, and removed a few at a time: a run is short.
+            keep_blocks: pruned.then(|| self.setup.spec.epoch_blocks.saturating_mul(NZU64!(2))),
+            section_items: if pruned {
+                NZU64!(8)
+            } else {
+                chain::SECTION_ITEMS
+            },
             give_way: || {},
         };
         // The simulated network connects everyone.
