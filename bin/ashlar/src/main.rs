@@ -20,8 +20,8 @@ mod supervisor;
 mod up;
 mod vectors;
 mod verify;
-mod wallet;
 mod version;
+mod wallet;
 
 use clap::{CommandFactory as _, Parser as _};
 use cli::{Cli, Command};

@@ -21,7 +21,7 @@ use std::{
     any::Any,
     fmt,
     net::{SocketAddr, TcpListener},
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -65,6 +65,10 @@ pub struct NodeConfig {
     /// nothing of what earlier blocks did.
     #[serde(default)]
     pub state_sync: bool,
+    /// How many of the last blocks are kept at least, with their transaction receipts and logs. Without, all are. At least two
+    /// epochs, and not with `archive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_blocks: Option<NonZeroU64>,
     /// JSON-RPC.
     pub rpc: RpcConfig,
     /// The network between validators.
@@ -101,6 +105,7 @@ impl NodeConfig {
             page_cache_mib: default_page_cache(),
             archive: false,
             state_sync: false,
+            keep_blocks: None,
             rpc: RpcConfig { listen: rpc },
             p2p,
         }
@@ -229,6 +234,8 @@ async fn serve(
             archive: config.archive,
             state_sync: config.state_sync,
             program: chain::Program::default(),
+            keep_blocks: config.keep_blocks,
+            section_items: chain::SECTION_ITEMS,
             give_way,
         },
         oracle,

@@ -12,6 +12,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    retention::Retention,
     sync::Entrance,
     upgrade::{Program, Upgrades},
 };
@@ -106,6 +107,12 @@ pub struct Config<S> {
     pub state_sync: bool,
     /// What this program knows. Less than it does is for tests of networks with old nodes.
     pub program: Program,
+    /// How many of the last blocks are kept at least, with their transaction receipts and logs; none: all are. Earlier ones
+    /// are removed by whole sections. At least two epochs, and not with `archive`.
+    pub keep_blocks: Option<NonZeroU64>,
+    /// Items that are stored, and removed, together: [`SECTION_ITEMS`](crate::SECTION_ITEMS), but in tests that want to see
+    /// something removed. Fixed for the life of the data.
+    pub section_items: NonZeroU64,
     /// Called first on each thread that computes what may take long: it should give way to the others.
     pub give_way: fn(),
 }
@@ -122,6 +129,20 @@ pub enum StartError {
     /// The share is not of this committee.
     #[error("the share does not belong to this network's committee")]
     Share,
+    /// An archive was to be pruned.
+    #[error("archive = true and keep_blocks exclude one another: an archive node keeps everything")]
+    ArchivePruned,
+    /// So few blocks were to be kept that consensus could not start again.
+    #[error(
+        "keep_blocks = {keep} is too few: at least {least} are needed, two epochs. Consensus starts with the last block of the \
+         epoch before the running one"
+    )]
+    KeepsTooFew {
+        /// What was asked for.
+        keep: u64,
+        /// The least there can be.
+        least: u64,
+    },
     /// What a validator must not lose cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -193,6 +214,16 @@ where
         strategy,
         ..
     } = &config;
+    let section = config.section_items;
+    let retention = match config.keep_blocks {
+        Some(keep) => Some(Retention::new(
+            keep,
+            config.archive,
+            spec.epoch_blocks,
+            section,
+        )?),
+        None => None,
+    };
     let public_key = &signer.public_key();
     let page = NZU16!(16_384);
     let pages = config.page_cache_bytes / usize::from(page.get());
@@ -267,7 +298,7 @@ where
         value_partition: format!("{prefix}-{name}-value"),
         compression: None,
         codec_config: (),
-        items_per_section: NZU64!(16_384),
+        items_per_section: section,
         key_write_buffer: WRITE_BUFFER,
         value_write_buffer: WRITE_BUFFER,
         replay_buffer: NZUsize!(1 << 20),
@@ -275,8 +306,13 @@ where
     let finalizations =
         prunable::Archive::init(context.child("finalizations"), kept("finalizations")).await?;
     let blocks = prunable::Archive::init(context.child("blocks"), kept("blocks")).await?;
-    let (history_actor, history) =
-        history::Actor::open(context.child("history"), prefix, page_cache.clone()).await?;
+    let (history_actor, history) = history::Actor::open(
+        context.child("history"),
+        prefix,
+        page_cache.clone(),
+        section,
+    )
+    .await?;
     let kept = history_actor.complete_to().await?;
     history_actor.index_logs(&blocks, kept).await?.start();
 
@@ -475,8 +511,7 @@ where
                 apply_batch_size: NZU64!(1024),
                 max_outstanding_requests: NZUsize!(8),
             },
-            // Nothing is pruned yet: every node keeps the whole chain.
-            prune_config: None,
+            prune_config: retention.map(|retention| retention.engine()),
             strategy: Sequential,
         },
     );
@@ -555,6 +590,12 @@ where
     context
         .child("upgrades")
         .spawn(move |context| doubts.settle_doubts(context));
+    if let Some(retention) = retention {
+        let (marshal, history, blocks) = (marshal.clone(), history.clone(), feed.watch());
+        context
+            .child("retention")
+            .spawn(move |_| retention.run(marshal, history, blocks));
+    }
     let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member already. Later ones are let in when they become one.
@@ -602,6 +643,7 @@ where
             peers,
             entered: entrance.epoch().cloned(),
             upgrades,
+            keep_blocks: config.keep_blocks,
             give_way: config.give_way,
         },
         opened,

@@ -2,9 +2,15 @@
 //!
 //! Blocks and certificates are the engine's to keep; execution's results are ours. They are durable
 //! before the engine forgets that a block was delivered, so after any crash nothing is missing.
+//!
+//! A node may be told to keep only what late blocks did. Then whole sections of each of the three are removed, in an order in
+//! which none ever names what another lacks, but for positions of transactions whose block is gone, which readers take for
+//! unknown.
 
 pub mod archive;
 pub mod logs;
+#[cfg(test)]
+mod tests;
 
 use crate::alias::Runtime;
 
@@ -18,12 +24,15 @@ use commonware_storage::{
     translator::Cap,
 };
 use commonware_utils::{
-    NZU32, NZU64, NZUsize,
+    NZU32, NZUsize,
     channel::{mpsc, oneshot},
     sequence::FixedBytes,
 };
 use futures::future::join;
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 use tracing::info;
 use types::{Block, Digest, MAX_TRANSACTIONS, TransactionReceipt};
 
@@ -147,6 +156,10 @@ enum Message {
     First {
         reply: oneshot::Sender<Option<u64>>,
     },
+    Prune {
+        height: u64,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// A handle to the history.
@@ -196,6 +209,17 @@ impl Mailbox {
         answer.await.ok().flatten()
     }
 
+    /// Removes what blocks before this height did, as far as whole sections are before it. Returns when that is done, or the
+    /// node is stopping.
+    pub async fn prune(&self, height: u64) {
+        let (done, pruned) = oneshot::channel();
+        let effects = async {
+            let _ = self.inbox.send(Message::Prune { height, done }).await;
+            let _ = pruned.await;
+        };
+        join(effects, self.logs.prune(height)).await;
+    }
+
     /// Where a final transaction is.
     pub async fn position(&self, hash: B256) -> Option<Position> {
         let (reply, answer) = oneshot::channel();
@@ -220,7 +244,7 @@ pub struct Actor<E: Runtime> {
 pub type Blocks<E> = prunable::Archive<Cap<4>, E, Digest, Arc<Block>>;
 
 impl<E: Runtime> Actor<E> {
-    /// Opens the history under the partition `prefix`.
+    /// Opens the history under the partition `prefix`. The items of a section are fixed for the life of the data.
     ///
     /// # Errors
     /// When storage fails or holds damaged data.
@@ -228,6 +252,7 @@ impl<E: Runtime> Actor<E> {
         context: E,
         prefix: &str,
         page_cache: CacheRef,
+        section: NonZeroU64,
     ) -> Result<(Self, Mailbox), Error> {
         let archive = |name: &str| prunable::Config {
             translator: Cap::<4>,
@@ -237,7 +262,7 @@ impl<E: Runtime> Actor<E> {
             value_partition: format!("{prefix}-{name}-value"),
             compression: None,
             codec_config: (),
-            items_per_section: NZU64!(16_384),
+            items_per_section: section,
             key_write_buffer: NZUsize!(1 << 16),
             value_write_buffer: NZUsize!(1 << 20),
             replay_buffer: NZUsize!(1 << 20),
@@ -249,6 +274,7 @@ impl<E: Runtime> Actor<E> {
             prefix: prefix.to_owned(),
             page_cache,
             run_logs: RUN_LOGS,
+            section,
         };
         let index = logs::Index::open(context.child("logs"), layout).await?;
         let (logs, logs_mailbox) = logs::Actor::new(context.child("logs"), index);
@@ -274,7 +300,7 @@ impl<E: Runtime> Actor<E> {
     /// # Errors
     /// When storage fails.
     pub async fn complete_to(&self) -> Result<u64, Error> {
-        // What is before a gap, state sync made superfluous.
+        // What is before a gap, state sync made superfluous. What was removed for its age counts as here: it was.
         let Some((_, last)) = self.effects.ranges().last() else {
             return Ok(0);
         };
@@ -307,7 +333,9 @@ impl<E: Runtime> Actor<E> {
     /// # Errors
     /// When storage fails.
     pub async fn index_logs(mut self, blocks: &Blocks<E>, kept: u64) -> Result<Self, Error> {
-        let first = self.effects.ranges().last().map_or(0, |(first, _)| first);
+        // Of the two that are needed for it, one may have been removed further than the other.
+        let first = |last: Option<(u64, u64)>| last.map_or(0, |(first, _)| first);
+        let first = first(self.effects.ranges().last()).max(first(blocks.ranges().last()));
         let next = self.logs.next().max(first);
         if next.saturating_add(REPORTED) < kept {
             info!(from = next, to = kept, "indexing the logs of final blocks");
@@ -364,6 +392,10 @@ impl<E: Runtime> Actor<E> {
                 Message::First { reply } => {
                     let _ = reply.send(kept.effects.ranges().last().map(|(first, _)| first));
                 }
+                Message::Prune { height, done } => {
+                    kept = kept.prune(height).await?;
+                    let _ = done.send(());
+                }
                 Message::Position { hash, reply } => {
                     let key = Key::new(hash.0);
                     let _ = reply.send(kept.positions.get(Identifier::Key(&key)).await?);
@@ -416,6 +448,22 @@ impl<E: Runtime> Kept<E> {
         let key = Key::new(block.digest().0);
         let effects = Effects { first, receipts };
         self.effects = self.effects.put_sync(height, key, &effects).await?;
+        Ok(self)
+    }
+
+    /// Removes the sections in which all is of blocks before `height`.
+    async fn prune(mut self, height: u64) -> Result<Self, Error> {
+        // The effects first. What a crash leaves of positions names blocks that are not here, as if it were not there; the
+        // other way round, transactions of blocks that are here would be unknown.
+        self.effects = self.effects.prune(height).await?;
+        let Some((first, _)) = self.effects.ranges().last() else {
+            return Ok(self);
+        };
+        let effects = self.effects.get(Identifier::Index(first)).await?;
+        // The last one stays, however old: numbers go on after it, and it tells that none is missing.
+        if let (Some(effects), Some(last)) = (effects, self.positions.last_index()) {
+            self.positions = self.positions.prune(effects.first.min(last)).await?;
+        }
         Ok(self)
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     mempool,
     node::{self, Node},
     recovery::Recovery,
+    retention::SECTION_ITEMS,
     upgrade::{Program, Upgrades},
 };
 use alloy_consensus::Header;
@@ -95,10 +96,14 @@ where
     };
     let layout = state::config(&format!("{PREFIX}-state"), page_cache.clone());
     let database = SharedDatabase::<E>::init(context.child("state"), layout, None).await;
-    let (history_actor, history) =
-        history::Actor::open(context.child("history"), PREFIX, page_cache.clone())
-            .await
-            .expect("history");
+    let (history_actor, history) = history::Actor::open(
+        context.child("history"),
+        PREFIX,
+        page_cache.clone(),
+        SECTION_ITEMS,
+    )
+    .await
+    .expect("history");
     history_actor.start();
     let layout = archive::Layout {
         prefix: PREFIX.to_owned(),
@@ -169,6 +174,7 @@ where
             peers,
             entered: None,
             upgrades,
+            keep_blocks: None,
             give_way: || {},
         },
         std::future::ready(database),

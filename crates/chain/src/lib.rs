@@ -15,7 +15,7 @@
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
 //! look like), [`upgrade`] (which rules hold when), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
-//! `sync` (how a newcomer enters), [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
+//! `sync` (how a newcomer enters), `retention` (what is removed), [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -33,6 +33,7 @@ pub mod import;
 pub mod mempool;
 pub mod node;
 mod recovery;
+mod retention;
 pub mod rules;
 #[cfg(test)]
 mod sample;
@@ -46,5 +47,6 @@ pub use feed::Finalized;
 pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;
 pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState, Turn};
+pub use retention::SECTION_ITEMS;
 pub use state::Entry as StateEntry;
 pub use upgrade::{Outdated, PROTOCOL_VERSION, Program, Upgrades};

@@ -29,7 +29,10 @@ use commonware_macros::select;
 use commonware_utils::channel::watch;
 use evm::{CodeCache, Environment};
 use state::{SharedDatabase, StateError};
-use std::sync::{Arc, Weak};
+use std::{
+    num::NonZeroU64,
+    sync::{Arc, Weak},
+};
 use types::{
     Block, Ceremony, ChainSpec, Digest, EpochInfo, Namespace, Transaction, TransactionReceipt,
 };
@@ -66,8 +69,20 @@ pub enum NodeError {
         /// The last block.
         latest: u64,
     },
+    /// This node does not have blocks so old, or not what they did.
+    #[error(
+        "pruned history unavailable: block {asked} is not on this node, which has the blocks from {first} on"
+    )]
+    BlockPruned {
+        /// The block that was asked for.
+        asked: u64,
+        /// The first block it has after block 0.
+        first: u64,
+    },
     /// This node does not have logs of blocks so old.
-    #[error("logs before block {first} are not available on this node")]
+    #[error(
+        "pruned history unavailable: this node has the logs of blocks from {first} on, and earlier ones were asked for"
+    )]
     LogsPruned {
         /// The first block whose logs it has.
         first: u64,
@@ -142,6 +157,7 @@ pub struct Node {
     /// The epoch it began with, if it took the state from others.
     entered: Option<Arc<EpochInfo>>,
     upgrades: Upgrades,
+    keep_blocks: Option<NonZeroU64>,
     /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
     world: watch::Receiver<Option<Weak<dyn World>>>,
 }
@@ -160,6 +176,7 @@ pub(crate) struct Parts {
     pub peers: Peers,
     pub entered: Option<EpochInfo>,
     pub upgrades: Upgrades,
+    pub keep_blocks: Option<NonZeroU64>,
     pub give_way: fn(),
 }
 
@@ -182,6 +199,7 @@ pub(crate) fn start<E: Runtime>(
         peers,
         entered,
         upgrades,
+        keep_blocks,
         give_way,
     } = parts;
     let keeping = Keeping {
@@ -223,6 +241,7 @@ pub(crate) fn start<E: Runtime>(
         peers,
         entered: entered.map(Arc::new),
         upgrades,
+        keep_blocks,
         world,
     }
 }
@@ -295,12 +314,53 @@ impl Node {
     }
 
     /// The first block after block 0 from which on this node has all blocks and what they did. 1 on a node that executed the
-    /// chain from its beginning; none as long as a node that took the state from others has seen no block since.
+    /// chain from its beginning and keeps all of it; none as long as a node that took the state from others has seen no block
+    /// since.
     pub async fn first_block(&self) -> Option<u64> {
-        match self.history.first().await {
-            None if self.entered.is_none() => Some(1),
-            first => first,
+        let first = match self.history.first().await {
+            None if self.entered.is_none() => return Some(1),
+            first => first?,
+        };
+        // Blocks are not removed in the same moment, so they may begin a little later.
+        let (mut low, mut high) = (first, self.feed.height());
+        let mut height = low;
+        while low < high {
+            if self.has_body(height).await {
+                high = height;
+            } else {
+                low = height.saturating_add(1);
+            }
+            height = u64::midpoint(low, high);
         }
+        Some(low)
+    }
+
+    async fn has_body(&self, number: u64) -> bool {
+        let height = Identifier::Height(Height::new(number));
+        self.feed.recent(number).is_some() || self.marshal.get_info(height).await.is_some()
+    }
+
+    /// The first height whose logs can be searched. None when the node is stopping.
+    pub async fn first_logs(&self) -> Option<u64> {
+        self.history.logs().first().await
+    }
+
+    /// How many of the last blocks are kept at least; none if all are that come.
+    pub const fn keep_blocks(&self) -> Option<NonZeroU64> {
+        self.keep_blocks
+    }
+
+    /// Why there is no block with this number here, or not all that it did, though it is final:
+    /// [`NodeError::BlockPruned`]. None if it is here, or not final.
+    pub async fn pruned(&self, number: u64) -> Option<NodeError> {
+        if number == 0 || number > self.feed.height() {
+            return None;
+        }
+        let first = self.first_block().await?;
+        (number < first).then_some(NodeError::BlockPruned {
+            asked: number,
+            first,
+        })
     }
 
     /// The transaction receipts of the final block with this number.

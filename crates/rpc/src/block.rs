@@ -28,10 +28,38 @@ pub(crate) fn resolve(node: &Node, tag: BlockNumberOrTag) -> u64 {
 }
 
 /// The block, if it is final here.
-pub(crate) async fn find(node: &Node, id: BlockId) -> Option<Arc<Finalized>> {
+///
+/// # Errors
+/// As [`numbered`]. A hash that is not known here says nothing of the height.
+pub(crate) async fn find(node: &Node, id: BlockId) -> Result<Option<Arc<Finalized>>, Error> {
     match id {
-        BlockId::Number(tag) => node.block(resolve(node, tag)).await,
-        BlockId::Hash(hash) => node.block_by_hash(hash.block_hash).await,
+        BlockId::Number(tag) => numbered(node, resolve(node, tag)).await,
+        BlockId::Hash(hash) => Ok(node.block_by_hash(hash.block_hash).await),
+    }
+}
+
+/// The block with this number; none before it is final.
+///
+/// # Errors
+/// [`NodeError::BlockPruned`](chain::NodeError::BlockPruned) if it is final and not here any more: it must not look as if
+/// there had never been one.
+pub(crate) async fn numbered(node: &Node, number: u64) -> Result<Option<Arc<Finalized>>, Error> {
+    here(node, number, node.block(number).await).await
+}
+
+/// As [`numbered`], without what it did.
+pub(crate) async fn body(node: &Node, number: u64) -> Result<Option<Arc<types::Block>>, Error> {
+    here(node, number, node.body(number).await).await
+}
+
+async fn here<T>(node: &Node, number: u64, found: Option<T>) -> Result<Option<T>, Error> {
+    // Asked after it was looked for: what is removed in between is told of, too.
+    match found {
+        None => match node.pruned(number).await {
+            Some(pruned) => Err(pruned.into()),
+            None => Ok(None),
+        },
+        found => Ok(found),
     }
 }
 
@@ -56,7 +84,7 @@ pub(crate) async fn by_hash(api: &Api, mut params: Params<'_>) -> Reply {
 async fn by_id(api: &Api, mut params: Params<'_>, id: BlockId) -> Reply {
     let full = params.optional()?.unwrap_or(false);
     params.end()?;
-    match find(&api.node, id).await {
+    match find(&api.node, id).await? {
         Some(block) => {
             offload(block.transactions.len(), move || {
                 reply(&render(&block, full))
@@ -82,7 +110,7 @@ pub(crate) async fn transaction_count_by_hash(api: &Api, mut params: Params<'_>)
 }
 
 async fn transaction_count(api: &Api, id: BlockId) -> Reply {
-    let block = find(&api.node, id).await;
+    let block = find(&api.node, id).await?;
     reply(&block.map(|block| U64::from(block.transactions.len())))
 }
 
@@ -90,15 +118,16 @@ async fn transaction_count(api: &Api, id: BlockId) -> Reply {
 pub(crate) async fn uncle_count(api: &Api, mut params: Params<'_>) -> Reply {
     let id: BlockId = params.required()?;
     params.end()?;
-    let block = find(&api.node, id).await;
+    let block = find(&api.node, id).await?;
     reply(&block.map(|_| U64::ZERO))
 }
 
 /// `eth_getUncleByBlockNumberAndIndex` and `…Hash…`.
-pub(crate) fn uncle(mut params: Params<'_>) -> Reply {
-    let _: BlockId = params.required()?;
+pub(crate) async fn uncle(api: &Api, mut params: Params<'_>) -> Reply {
+    let id: BlockId = params.required()?;
     let _: U64 = params.required()?;
     params.end()?;
+    find(&api.node, id).await?;
     reply(&())
 }
 

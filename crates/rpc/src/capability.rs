@@ -171,7 +171,7 @@ struct DeleteStrategy {
     retention_blocks: U64,
 }
 
-/// `eth_capabilities`: from where on what is kept. Proofs of Ethereum's kind there are none.
+/// `eth_capabilities`: from where on what is kept, and how many blocks at least. Proofs of Ethereum's kind there are none.
 pub(crate) async fn capabilities(api: &Api, params: Params<'_>) -> Reply {
     params.end()?;
     let node = &api.node;
@@ -194,16 +194,29 @@ pub(crate) async fn capabilities(api: &Api, params: Params<'_>) -> Reply {
         },
         Err(error) => return Err(error.into()),
     };
+    // Of a node that took the state from others and has seen no block since, block 0 is the last.
+    let first = node.first_block().await.unwrap_or(latest.number());
+    let window = node.keep_blocks().map(|keep| DeleteStrategy {
+        kind: "window",
+        retention_blocks: U64::from(keep.get()),
+    });
+    let history = |first: u64| Kept {
+        delete_strategy: window.clone(),
+        // Block 0 is everywhere; where nothing is missing after it, it is the oldest.
+        ..from(if first > 1 { first } else { 0 })
+    };
+    let blocks = history(first);
+    let logs = history(node.first_logs().await.unwrap_or(first).max(first));
     reply(&Capabilities {
         head: Head {
             number: U64::from(latest.number()),
             hash: latest.hash,
         },
         state,
-        tx: from(0),
-        logs: from(0),
-        receipts: from(0),
-        blocks: from(0),
+        tx: blocks.clone(),
+        logs,
+        receipts: blocks.clone(),
+        blocks,
         stateproofs: Kept {
             disabled: true,
             ..Kept::default()

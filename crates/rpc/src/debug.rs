@@ -46,7 +46,7 @@ pub(crate) async fn trace_block_by_number(api: &Api, mut params: Params<'_>) -> 
     let tracer = tracer(params.optional()?)?;
     params.end()?;
     let number = block::resolve(&api.node, tag);
-    let block = api.node.block(number).await;
+    let block = block::numbered(&api.node, number).await?;
     let absent = || Error::Failed(format!("block #{number} not found"));
     trace_block(api, block.ok_or_else(absent)?, tracer).await
 }
@@ -169,6 +169,6 @@ pub(crate) async fn raw_receipts(api: &Api, mut params: Params<'_>) -> Reply {
 }
 
 async fn found(api: &Api, id: BlockId) -> Result<Arc<Finalized>, Error> {
-    let block = block::find(&api.node, id).await;
+    let block = block::find(&api.node, id).await?;
     block.ok_or_else(|| Error::Failed("block not found".to_owned()))
 }

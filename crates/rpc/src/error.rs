@@ -106,13 +106,11 @@ impl From<&Error> for ErrorObject {
             Error::NotFinalYet { .. } => 4,
             Error::Failed(_)
             | Error::Submit(_)
-            | Error::Node(
-                NodeError::Unavailable
-                | NodeError::LogsPruned { .. }
-                | NodeError::StatePruned { .. },
-            )
+            | Error::Node(NodeError::Unavailable | NodeError::StatePruned { .. })
             | Error::NoFilter
             | Error::NoSubscriptionId => -32000,
+            // EIP-4444, as in geth.
+            Error::Node(NodeError::BlockPruned { .. } | NodeError::LogsPruned { .. }) => 4444,
             // It is put again where there is no such bound.
             Error::Timeout | Error::Node(NodeError::Exhausted) => -32002,
             Error::ResponseTooLarge(_) => -32003,
@@ -232,6 +230,25 @@ mod tests {
         check(
             submit(TransactionError::Malformed("unexpected end".to_owned())),
             expect![[r#"{"code":-32602,"message":"unexpected end"}"#]],
+        );
+    }
+
+    #[test]
+    fn pruned_history_is_told_as_geth_tells_it() {
+        check(
+            NodeError::BlockPruned {
+                asked: 7,
+                first: 16_384,
+            },
+            expect![[
+                r#"{"code":4444,"message":"pruned history unavailable: block 7 is not on this node, which has the blocks from 16384 on"}"#
+            ]],
+        );
+        check(
+            NodeError::LogsPruned { first: 16_384 },
+            expect![[
+                r#"{"code":4444,"message":"pruned history unavailable: this node has the logs of blocks from 16384 on, and earlier ones were asked for"}"#
+            ]],
         );
     }
 

@@ -123,10 +123,10 @@ pub(crate) async fn history(api: &Api, mut params: Params<'_>) -> Reply {
     let mut rewards = Vec::new();
     for number in history.oldest_block..=newest {
         let absent = || Error::Failed(format!("block {number} is not available on this node"));
-        let body = node.body(number).await.ok_or_else(absent)?;
+        let body = block::body(node, number).await?.ok_or_else(absent)?;
         let header = body.header();
         if !percentiles.is_empty() {
-            let block = node.block(number).await.ok_or_else(absent)?;
+            let block = block::numbered(node, number).await?.ok_or_else(absent)?;
             rewards.push(rewards_at(gas_by_tip(&block), &percentiles));
         }
         history

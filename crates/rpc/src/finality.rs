@@ -40,6 +40,8 @@ pub(crate) async fn finalization(api: &Api, mut params: Params<'_>) -> Reply {
     if number > head || head == 0 {
         return reply(&());
     }
+    // The headers from it on lead to a certificate.
+    block::body(node, number).await?;
     let Finality {
         headers,
         certificate,

@@ -148,7 +148,7 @@ impl Found {
         number: u64,
     ) -> Result<(), Error> {
         let absent = || Error::Failed(format!("block {number} is not available on this node"));
-        let block = node.body(number).await.ok_or_else(absent)?;
+        let block = block::body(node, number).await?.ok_or_else(absent)?;
         if filter.matches_bloom(block.header().logs_bloom) {
             let receipts = node.receipts(number).await.ok_or_else(absent)?;
             self.add(filter, &block, &receipts);

@@ -9,6 +9,7 @@ use crate::{
 use alloy_primitives::{B256, Bytes, FixedBytes, U64, keccak256};
 use chain::{Calendar, Node, NodeError};
 use client::node::{Committee, Identity, Validator};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use types::{PublicKey, SpecError};
 
@@ -86,10 +87,33 @@ pub(crate) fn modules(api: &Api, params: &Params<'_>) -> Reply {
     reply(&modules)
 }
 
-/// `eth_syncing`: what is read here is final, however far other nodes are.
-pub(crate) fn syncing(params: &Params<'_>) -> Reply {
+/// How far a node is that takes the state from others, as geth tells it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SyncStatus {
+    starting_block: U64,
+    current_block: U64,
+    highest_block: U64,
+}
+
+/// None unless the node is taking the state from others. There is no way in between: the height it begins at is reached at
+/// once. Which that is, is 0 as long as nobody has named it.
+pub(crate) fn sync_status(node: &Node) -> Option<SyncStatus> {
+    let highest = node.syncing()?;
+    Some(SyncStatus {
+        starting_block: U64::ZERO,
+        current_block: U64::from(node.latest().number()),
+        highest_block: U64::from(highest),
+    })
+}
+
+/// `eth_syncing`: false once there is a state; what is read here then is final, however far other nodes are.
+pub(crate) fn syncing(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
-    reply(&false)
+    match sync_status(&api.node) {
+        Some(status) => reply(&status),
+        None => reply(&false),
+    }
 }
 
 /// `ashlar_getIdentity`.
@@ -126,4 +150,21 @@ pub(crate) async fn validators(api: &Api, params: &Params<'_>) -> Reply {
         after_next: keys(&info.next_players),
         changes_sign_from: U64::from(calendar.signs_from(api.node.latest().number() + 1)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn how_far_a_newcomer_is_reads_as_geths() {
+        let status = SyncStatus {
+            starting_block: U64::ZERO,
+            current_block: U64::ZERO,
+            highest_block: U64::from(42),
+        };
+        expect![[r#"{"startingBlock":"0x0","currentBlock":"0x0","highestBlock":"0x2a"}"#]]
+            .assert_eq(&serde_json::to_string(&status).unwrap());
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn api_level(params: &Params<'_>) -> Reply {
 pub(crate) async fn header(api: &Api, mut params: Params<'_>) -> Reply {
     let tag: BlockNumberOrTag = params.required()?;
     params.end()?;
-    let body = api.node.body(block::resolve(&api.node, tag)).await;
+    let body = block::body(&api.node, block::resolve(&api.node, tag)).await?;
     reply(&body.map(|body| block::header(&body, body.hash())))
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn block_details_by_hash(api: &Api, mut params: Params<'_>) -> 
 }
 
 async fn details(api: &Api, id: BlockId) -> Reply {
-    let block = block::find(&api.node, id).await;
+    let block = block::find(&api.node, id).await?;
     reply(&block.map(|block| {
         // Nobody is rewarded for a block here.
         let issuance = InternalIssuance::default();
@@ -172,7 +172,7 @@ pub(crate) async fn block_transactions(api: &Api, mut params: Params<'_>) -> Rep
     let Index(size) = params.required()?;
     params.end()?;
     let number = block::resolve(&api.node, tag);
-    let Some(block) = api.node.block(number).await else {
+    let Some(block) = block::numbered(&api.node, number).await? else {
         return reply(&());
     };
     let size = size.clamp(1, PAGE_MAX);
@@ -264,11 +264,15 @@ async fn search(
     let mut looked = 0_u64;
     for number in blocks {
         looked += 1;
-        let body = node.body(number).await;
+        let body = match block::body(node, number).await {
+            // What was found is told; whoever goes on asks for nothing but what is not here, and is told that.
+            Err(_) if !places.is_empty() => return Ok(Found { places, full: true }),
+            body => body?,
+        };
         if body.is_none_or(|body| body.transactions().is_empty()) {
             continue;
         }
-        let Some(block) = node.block(number).await else {
+        let Some(block) = block::numbered(node, number).await? else {
             continue;
         };
         // All of a block or none, as the interface wants: pages begin at block boundaries.
@@ -334,7 +338,7 @@ pub(crate) async fn by_sender_and_nonce(api: &Api, mut params: Params<'_>) -> Re
     let Some(number) = found.await? else {
         return reply(&());
     };
-    let block = node.block(number).await;
+    let block = block::numbered(node, number).await?;
     let hash = block.and_then(|block| {
         let mut transactions = block.transactions.iter();
         let found = transactions
@@ -360,7 +364,7 @@ pub(crate) async fn contract_creator(api: &Api, mut params: Params<'_>) -> Reply
     let Some(number) = found.await? else {
         return reply(&());
     };
-    let Some(block) = node.block(number).await else {
+    let Some(block) = block::numbered(node, number).await? else {
         return reply(&());
     };
     let traces = crate::trace::localized(api, &block, replay::Watched::All).await?;

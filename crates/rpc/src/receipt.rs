@@ -25,7 +25,7 @@ pub(crate) async fn by_hash(api: &Api, mut params: Params<'_>) -> Reply {
 pub(crate) async fn of_block(api: &Api, mut params: Params<'_>) -> Reply {
     let id: BlockId = params.required()?;
     params.end()?;
-    match block::find(&api.node, id).await {
+    match block::find(&api.node, id).await? {
         Some(block) => block::offload(block.receipts.len(), move || reply(&all(&block))).await,
         None => reply(&()),
     }

@@ -111,7 +111,8 @@ pub(crate) async fn simulate(api: &Api, mut params: Params<'_>) -> Reply {
         None => node.latest().block.header().clone(),
         Some(number) => {
             let absent = || Error::Failed("header not found".to_owned());
-            node.body(number).await.ok_or_else(absent)?.header().clone()
+            let body = block::body(node, number).await?;
+            body.ok_or_else(absent)?.header().clone()
         }
     };
     let SimulatePayload {

@@ -8,6 +8,7 @@ use crate::{
     finality,
     log::Found,
     method::{Api, Caller},
+    network::{self, SyncStatus},
     parameter::Params,
     transaction,
 };
@@ -16,6 +17,7 @@ use alloy_primitives::U128;
 use alloy_rpc_types_eth::Filter;
 use chain::Node;
 use client::node::{FINALIZED, FinalizedBlock, SUBSCRIPTION, SubscribeFrom};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{
     collections::HashMap,
@@ -151,8 +153,9 @@ pub(crate) async fn subscribe_own(
     params.end()?;
     let head = api.node.latest().number();
     let next = from.from.map_or(head.saturating_add(1), |from| from.to());
-    if next <= head && api.node.body(next).await.is_none() {
-        return Err(unavailable(next));
+    if next <= head {
+        let body = block::body(&api.node, next).await?;
+        body.ok_or_else(|| unavailable(next))?;
     }
     open(api, caller, Kind::Finalized, next)
 }
@@ -191,6 +194,13 @@ enum Kind {
     },
 }
 
+/// What a subscriber of `syncing` is told as long as the node takes the state from others.
+#[derive(Debug, Serialize)]
+struct SyncBegun {
+    syncing: bool,
+    status: SyncStatus,
+}
+
 /// Why a subscription is over.
 enum End {
     /// Nobody reads any more, or the node stops.
@@ -217,10 +227,7 @@ struct Subscription {
 impl Subscription {
     async fn run(mut self) -> Result<std::convert::Infallible, End> {
         if matches!(self.kind, Kind::Syncing) {
-            // It never changes: what is read here is final.
-            self.notify("false").await?;
-            self.outbox.closed().await;
-            return Err(End::Gone);
+            return self.follow_sync().await;
         }
         if let Kind::Pending { whole } = self.kind {
             return self.follow_mempool(whole).await;
@@ -238,6 +245,25 @@ impl Subscription {
             }
             bell.changed().await.map_err(|_| End::Gone)?;
         }
+    }
+
+    /// Tells, as geth does, that the node takes the state from others, and when it has it. From then on nothing changes: what
+    /// is read here is final.
+    async fn follow_sync(self) -> Result<std::convert::Infallible, End> {
+        let mut bell = self.node.watch();
+        if let Some(status) = network::sync_status(&self.node) {
+            let begun = SyncBegun {
+                syncing: true,
+                status,
+            };
+            self.notify(reply(&begun)?.get()).await?;
+        }
+        while self.node.syncing().is_some() {
+            bell.changed().await.map_err(|_| End::Gone)?;
+        }
+        self.notify("false").await?;
+        self.outbox.closed().await;
+        Err(End::Gone)
     }
 
     /// Tells of what enters the mempool. A reader who is too slow misses some.
@@ -265,11 +291,8 @@ impl Subscription {
         let number = self.next;
         match &self.kind {
             Kind::Heads => {
-                let block = self
-                    .node
-                    .body(number)
-                    .await
-                    .ok_or_else(|| unavailable(number))?;
+                let block = block::body(&self.node, number).await?;
+                let block = block.ok_or_else(|| unavailable(number))?;
                 self.notify(reply(&block::header(&block, block.hash()))?.get())
                     .await
             }
@@ -288,16 +311,17 @@ impl Subscription {
 
     /// A final block with all that proves it and what it did.
     async fn finalized(&self, number: u64) -> Result<Box<RawValue>, End> {
-        let block = self
-            .node
-            .body(number)
-            .await
-            .ok_or_else(|| unavailable(number))?;
-        let receipts = self
-            .node
-            .receipts(number)
-            .await
-            .ok_or_else(|| unavailable(number))?;
+        let block = block::body(&self.node, number).await?;
+        let block = block.ok_or_else(|| unavailable(number))?;
+        let receipts = match self.node.receipts(number).await {
+            Some(receipts) => receipts,
+            None => {
+                let pruned = self.node.pruned(number).await;
+                return Err(pruned
+                    .map_or_else(|| unavailable(number), Error::from)
+                    .into());
+            }
+        };
         let certificate = self.node.certificate(number).await;
         let certificate = certificate.filter(|each| each.block_hash == block.hash());
         Ok(reply(&FinalizedBlock {

@@ -25,7 +25,7 @@ use types::Transaction;
 pub(crate) async fn of_block(api: &Api, mut params: Params<'_>) -> Reply {
     let id: BlockId = params.required()?;
     params.end()?;
-    match block::find(&api.node, id).await {
+    match block::find(&api.node, id).await? {
         Some(block) => {
             let traces = localized(api, &block, Watched::All).await?;
             block::offload_always(move || reply(&traces)).await
@@ -103,7 +103,7 @@ pub(crate) async fn replay_block(api: &Api, mut params: Params<'_>) -> Reply {
     let id: BlockId = params.required()?;
     let tracer = tracer(params.required()?);
     params.end()?;
-    let Some(block) = block::find(&api.node, id).await else {
+    let Some(block) = block::find(&api.node, id).await? else {
         return reply(&());
     };
     let traced = replay::block(api, &block, Watched::All, tracer).await?;
@@ -198,7 +198,7 @@ pub(crate) async fn filter(api: &Api, mut params: Params<'_>) -> Reply {
     let mut found: Vec<LocalizedTransactionTrace> = Vec::new();
     let mut bytes = 0;
     'blocks: for number in from..=to {
-        let Some(block) = api.node.block(number).await else {
+        let Some(block) = block::numbered(&api.node, number).await? else {
             continue;
         };
         for trace in localized(api, &block, Watched::All).await? {

@@ -121,7 +121,7 @@ pub(crate) async fn by_block_hash_and_index(api: &Api, mut params: Params<'_>) -
 async fn by_index(api: &Api, mut params: Params<'_>, id: BlockId) -> Reply {
     let Index(index) = params.required()?;
     params.end()?;
-    let block = block::find(&api.node, id).await;
+    let block = block::find(&api.node, id).await?;
     reply(&block.and_then(|block| in_block(&block, index)))
 }
 

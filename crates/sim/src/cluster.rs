@@ -3,7 +3,7 @@
 use crate::{
     committee::Setup,
     liar::{self, Liar, Malice},
-    plan::Plan,
+    plan::{Plan, VALIDATORS},
     witness::Witness,
 };
 use chain::{CHANNELS, Connected, Node, Outdated, Peers, Program, SecretsKey};
@@ -17,7 +17,7 @@ use commonware_runtime::{
     Clock as _, Handle, Spawner as _, Storage as _, Supervisor as _,
     deterministic::{self, Context},
 };
-use commonware_utils::{NZUsize, Probability, channel::oneshot, ordered::Set};
+use commonware_utils::{NZU64, NZUsize, Probability, channel::oneshot, ordered::Set};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
@@ -37,6 +37,8 @@ pub struct Cluster {
     programs: BTreeMap<usize, Program>,
     /// Validators that ended because of their program.
     ended: Ended,
+    /// The validator that keeps no more of the past than it must.
+    pruned: Option<usize>,
     directory: Directory,
     witness: Witness,
 }
@@ -104,6 +106,7 @@ impl Cluster {
             slots,
             programs: BTreeMap::new(),
             ended: Ended::default(),
+            pruned: usize::try_from(plan.seed % VALIDATORS as u64).ok(),
             directory: Directory::default(),
             witness: witness.clone(),
         };
@@ -215,6 +218,7 @@ impl Cluster {
             .try_into()
             .map_err(|_| "wrong number of channels".to_owned())?;
         let disk = validator.disk.load(Ordering::Relaxed);
+        let pruned = self.pruned == Some(index);
         let config = chain::Config {
             spec: self.setup.spec.clone(),
             partition_prefix: partition_prefix(index, disk),
@@ -224,9 +228,16 @@ impl Cluster {
             strategy: Sequential,
             page_cache_bytes: 4 << 20,
             mempool: chain::mempool::Limits::default(),
-            archive: true,
+            archive: !pruned,
             state_sync: disk > 0,
             program: self.programs.get(&index).cloned().unwrap_or_default(),
+            // The least there may be, and removed a few at a time: a run is short.
+            keep_blocks: pruned.then(|| self.setup.spec.epoch_blocks.saturating_mul(NZU64!(2))),
+            section_items: if pruned {
+                NZU64!(8)
+            } else {
+                chain::SECTION_ITEMS
+            },
             give_way: || {},
         };
         // The simulated network connects everyone.

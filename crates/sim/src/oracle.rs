@@ -84,6 +84,10 @@ impl Oracle {
         }
         for number in first..=latest {
             let Some(block) = node.block(number).await else {
+                if node.pruned(number).await.is_some() {
+                    // Since it was asked where it begins.
+                    continue;
+                }
                 self.violation(format!("validator {index} lost final block {number}"));
                 return;
             };
@@ -181,7 +185,8 @@ impl Oracle {
     pub async fn settle(&mut self, nodes: &[(usize, Node)], witness: &Witness) {
         let mut whole = None;
         for (_, node) in nodes {
-            if node.first_block().await == Some(1) {
+            // Its archive, too, goes back to the beginning.
+            if node.first_block().await == Some(1) && node.keep_blocks().is_none() {
                 whole = Some(node);
             }
         }
@@ -195,9 +200,13 @@ impl Oracle {
         let mut seen: BTreeMap<(u64, usize), Vec<(usize, String)>> = BTreeMap::new();
         for (index, node) in nodes {
             let latest = node.latest().number();
+            let first = node.first_block().await.unwrap_or(u64::MAX);
+            if node.keep_blocks().is_some() && (2..=latest).contains(&first) {
+                witness.mark("removed");
+            }
             // The last block's certificate may be on its way.
-            for number in node.first_block().await.unwrap_or(u64::MAX)..latest {
-                if node.finality(number).await.is_none() {
+            for number in first..latest {
+                if node.finality(number).await.is_none() && node.pruned(number).await.is_none() {
                     self.violation(format!(
                         "validator {index}: no certificate covers block {number}"
                     ));

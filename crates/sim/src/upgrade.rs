@@ -6,6 +6,7 @@ use crate::{
     panics::Panics,
     plan::{Plan, VALIDATORS},
     traffic::sign,
+    witness::Witness,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
@@ -89,7 +90,8 @@ struct Network {
 impl Network {
     async fn start(context: Context, programs: &[(usize, Program)]) -> Self {
         let setup = setup();
-        let mut cluster = Cluster::new(&context, &setup, &Plan::new(SEED)).await;
+        let mut cluster =
+            Cluster::new(&context, &setup, &Plan::new(SEED), &Witness::default()).await;
         for (index, program) in programs {
             cluster.install(*index, program.clone());
         }
@@ -104,7 +106,7 @@ impl Network {
         }
     }
 
-    fn node(&self, index: usize) -> &Node {
+    fn node(&self, index: usize) -> Node {
         self.cluster.node(index).unwrap()
     }
 

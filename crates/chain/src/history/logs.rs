@@ -19,6 +19,9 @@
 //! Memory: 12 bytes for each page of postings, which is at most 0.12 bytes for each log of the chain; and for the logs
 //! after the last run at most 5 postings of some 26 bytes each, 4 MiB in all.
 //!
+//! Old logs are removed in whole sections (65,536 logs, 262,144 blocks, 16,384 pages), the directory of runs never. The first
+//! block all of whose logs are left is where the index begins.
+//!
 //! The index is derived: transaction receipts are what is true. It is written together with them and before whoever waits
 //! is told. When the node starts, what is missing is made again from the receipts (`Index::next`); what a crash left
 //! half written is cut off when it is opened.
@@ -29,7 +32,7 @@ mod index;
 mod run;
 mod search;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use actor::{Actor, Mailbox};
 pub use index::{Index, Layout};
@@ -103,7 +106,7 @@ pub struct LogPage {
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
     /// The range begins before what is indexed here.
-    #[error("logs before block {first} are not available on this node")]
+    #[error("logs before block {first} are not here")]
     Pruned {
         /// The first height that is indexed.
         first: u64,

@@ -17,6 +17,7 @@ mod method;
 mod network;
 mod node;
 mod otterscan;
+mod pruned;
 mod replay;
 mod server;
 mod simulate;

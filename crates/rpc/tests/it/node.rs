@@ -38,6 +38,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -52,6 +53,10 @@ use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Pacing};
 use vectors::Import;
 
 pub const CHAIN_ID: u64 = 4242;
+/// Blocks of an epoch.
+const EPOCH: NonZeroU64 = NZU64!(24);
+/// The fewest blocks that a node may keep: two epochs.
+pub const KEPT: NonZeroU64 = NZU64!(48);
 
 /// Reverts when called with nothing; else logs what it was called with under topic 42 and returns it.
 const ECHO: &[u8] = &[
@@ -95,6 +100,15 @@ impl Node {
         Self::start_on(false, Limits::default(), choices, keys).await
     }
 
+    /// A node that keeps so few blocks as there can be, and removes them eight at a time.
+    pub async fn start_pruned() -> Self {
+        let choices = Choices {
+            keep_blocks: Some(KEPT),
+            ..Choices::default()
+        };
+        Self::start_on(false, Limits::default(), choices, Vec::new()).await
+    }
+
     /// A node of a network on which only the first user may transact.
     pub async fn start_closed() -> Self {
         let choices = Choices {
@@ -130,7 +144,9 @@ impl Node {
         let (key, share, spec) = constitution(choices);
         let spec = Arc::new(spec);
         let chain_spec = Arc::clone(&spec);
-        let start = async move |context| validator(context, chain_spec, key, share, archive).await;
+        let keep = choices.keep_blocks;
+        let start =
+            async move |context| validator(context, chain_spec, key, share, (archive, keep)).await;
         Self::serve(spec, limits, dev_keys, start).await
     }
 
@@ -442,6 +458,7 @@ struct Choices {
     open: bool,
     /// From which block on Osaka's rules hold, if not from block 0 on.
     osaka: Option<u64>,
+    keep_blocks: Option<NonZeroU64>,
 }
 
 impl Default for Choices {
@@ -451,6 +468,7 @@ impl Default for Choices {
             dev: true,
             open: true,
             osaka: None,
+            keep_blocks: None,
         }
     }
 }
@@ -461,6 +479,7 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
         dev,
         open,
         osaka,
+        ..
     } = choices;
     let mut rng = rand::rng();
     let key = ed25519::PrivateKey::random(&mut rng);
@@ -517,7 +536,7 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
         fees,
         limits,
         pacing,
-        epoch_blocks: NZU64!(24),
+        epoch_blocks: EPOCH,
         committee: Committee::new(output).encode(),
         accounts,
     };
@@ -561,7 +580,7 @@ async fn validator(
     spec: Arc<ChainSpec>,
     key: ed25519::PrivateKey,
     share: chain::Share,
-    archive: bool,
+    (archive, keep_blocks): (bool, Option<NonZeroU64>),
 ) -> (commonware_runtime::Handle<()>, chain::Node) {
     let (mut network, mut oracle) = Network::new(context.child("network"), peer(&key));
     track(&mut oracle, &key);
@@ -584,6 +603,8 @@ async fn validator(
         mempool: chain::mempool::Limits::default(),
         archive,
         state_sync: false,
+        keep_blocks,
+        section_items: keep_blocks.map_or(chain::SECTION_ITEMS, |_| NZU64!(8)),
         give_way: || {},
     };
     let started = chain::start(

@@ -23,12 +23,13 @@ const FAULTS: [&str; 16] = [
 ];
 
 /// Situations the fixed seeds must reach: those in which promises get broken.
-const MARKS: [&str; 11] = [
+const MARKS: [&str; 12] = [
     "committee_changed",
     "lie_caught",
     "mismatch",
     "newcomer_led",
     "recovered_in_flight",
+    "removed",
     "replayed",
     "reshared",
     "send_refused",

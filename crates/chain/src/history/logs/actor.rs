@@ -17,6 +17,11 @@ struct Append {
     done: oneshot::Sender<()>,
 }
 
+struct Prune {
+    height: u64,
+    done: oneshot::Sender<()>,
+}
+
 struct Search {
     query: Arc<LogQuery>,
     after: Option<LogCursor>,
@@ -27,6 +32,8 @@ struct Search {
 #[derive(Clone, Debug)]
 pub struct Mailbox {
     appends: mpsc::Sender<Append>,
+    prunes: mpsc::Sender<Prune>,
+    firsts: mpsc::Sender<oneshot::Sender<u64>>,
     searches: mpsc::Sender<Search>,
 }
 
@@ -41,6 +48,21 @@ impl Mailbox {
         };
         let _ = self.appends.send(append).await;
         kept.await.is_ok()
+    }
+
+    /// Removes the index of blocks before a height, as far as whole sections are before it. Returns when that is done, or the
+    /// node is stopping.
+    pub async fn prune(&self, height: u64) {
+        let (done, pruned) = oneshot::channel();
+        let _ = self.prunes.send(Prune { height, done }).await;
+        let _ = pruned.await;
+    }
+
+    /// The first height whose logs are indexed. None when the node is stopping.
+    pub async fn first(&self) -> Option<u64> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.firsts.send(reply).await;
+        answer.await.ok()
     }
 
     /// A page of the logs wanted. None when the node is stopping.
@@ -65,6 +87,8 @@ pub struct Actor<E: Runtime> {
     context: E,
     index: Index<E>,
     appends: mpsc::Receiver<Append>,
+    prunes: mpsc::Receiver<Prune>,
+    firsts: mpsc::Receiver<oneshot::Sender<u64>>,
     searches: mpsc::Receiver<Search>,
 }
 
@@ -72,15 +96,21 @@ impl<E: Runtime> Actor<E> {
     /// Takes the index.
     pub fn new(context: E, index: Index<E>) -> (Self, Mailbox) {
         let (append, appends) = mpsc::channel(64);
+        let (prune, prunes) = mpsc::channel(1);
+        let (first, firsts) = mpsc::channel(64);
         let (search, searches) = mpsc::channel(SEARCHES_MAX);
         let actor = Self {
             context,
             index,
             appends,
+            prunes,
+            firsts,
             searches,
         };
         let mailbox = Mailbox {
             appends: append,
+            prunes: prune,
+            firsts: first,
             searches: search,
         };
         (actor, mailbox)
@@ -127,6 +157,19 @@ impl<E: Runtime> Actor<E> {
                     };
                     self.index = self.index.append(&block, &receipts).await?;
                     let _ = done.send(());
+                },
+                prune = self.prunes.recv() => {
+                    let Some(Prune { height, done }) = prune else {
+                        return Ok(());
+                    };
+                    self.index = self.index.prune(height).await?;
+                    let _ = done.send(());
+                },
+                first = self.firsts.recv() => {
+                    let Some(reply) = first else {
+                        return Ok(());
+                    };
+                    let _ = reply.send(self.index.first());
                 },
                 search = self.searches.recv() => {
                     let Some(Search { query, after, reply }) = search else {

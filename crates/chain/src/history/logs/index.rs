@@ -15,7 +15,11 @@ use commonware_storage::journal::{
 };
 use commonware_utils::{NZU64, NZUsize};
 use futures::{TryStreamExt as _, future::try_join};
-use std::{collections::BTreeSet, num::NonZeroU32, pin::pin};
+use std::{
+    collections::BTreeSet,
+    num::{NonZeroU32, NonZeroU64},
+    pin::pin,
+};
 use types::{Block, TransactionReceipt};
 
 /// Blocks without logs that may be indexed again after a crash. Only logs are worth a flush.
@@ -30,25 +34,40 @@ pub struct Layout {
     pub page_cache: CacheRef,
     /// Logs of a run.
     pub run_logs: NonZeroU32,
+    /// Pages of postings that are stored, and removed, together; four times as many logs are, and sixteen times as many blocks.
+    pub section: NonZeroU64,
 }
 
 impl Layout {
-    fn fixed(&self, name: &str) -> fixed::Config {
+    fn blocks(&self) -> fixed::Config {
         fixed::Config {
-            partition: format!("{}-{name}", self.prefix),
-            items_per_blob: NZU64!(262_144),
+            partition: format!("{}-log-blocks", self.prefix),
+            items_per_blob: self.section.saturating_mul(NZU64!(16)),
             page_cache: self.page_cache.clone(),
             write_buffer: NZUsize!(1 << 16),
             replay_buffer: NZUsize!(1 << 20),
         }
     }
 
-    fn variable<C>(&self, name: &str, items: u64, codec_config: C) -> variable::Config<C> {
+    fn logs(&self) -> variable::Config<()> {
+        self.variable("logs", self.section.saturating_mul(NZU64!(4)))
+    }
+
+    fn pages(&self) -> variable::Config<()> {
+        self.variable("log-pages", self.section)
+    }
+
+    fn runs(&self) -> variable::Config<()> {
+        // It is kept whole.
+        self.variable("log-runs", NZU64!(4_096))
+    }
+
+    fn variable(&self, name: &str, items_per_section: NonZeroU64) -> variable::Config<()> {
         variable::Config {
             partition: format!("{}-{name}", self.prefix),
-            items_per_section: std::num::NonZeroU64::new(items).unwrap_or(NZU64!(1)),
+            items_per_section,
             compression: None,
-            codec_config,
+            codec_config: (),
             page_cache: self.page_cache.clone(),
             write_buffer: NZUsize!(1 << 16),
             replay_buffer: NZUsize!(1 << 20),
@@ -60,6 +79,8 @@ impl Layout {
 pub struct Index<E: Runtime> {
     context: E,
     layout: Layout,
+    /// The first height whose logs are all here.
+    first: u64,
     /// By height.
     pub(super) blocks: fixed::Journal<E, BlockEntry>,
     /// By number.
@@ -83,6 +104,7 @@ impl<E: Runtime> Index<E> {
         let mut index = Self {
             context,
             layout,
+            first: blocks.bounds().start,
             blocks,
             logs,
             pages,
@@ -93,7 +115,7 @@ impl<E: Runtime> Index<E> {
         let first = index.runs_end();
         let mut late = Vec::new();
         {
-            let range = first..index.logs.size();
+            let range = first.max(index.logs.bounds().start)..index.logs.size();
             let replay = index
                 .logs
                 .replay(range, NZUsize!(1 << 20), ReadOptions::default())
@@ -106,7 +128,13 @@ impl<E: Runtime> Index<E> {
             }
         }
         index.tail.extend(late);
-        index.flush_runs().await
+        // If a crash cut a removal short, the rest of it.
+        index.flush_runs().await?.forget().await
+    }
+
+    /// The first height whose logs can be searched.
+    pub(super) const fn first(&self) -> u64 {
+        self.first
     }
 
     /// The height of the next block to be indexed.
@@ -146,8 +174,9 @@ impl<E: Runtime> Index<E> {
             );
             let context = self.context.child("blocks");
             drop(self.blocks);
-            let config = self.layout.fixed("log-blocks");
+            let config = self.layout.blocks();
             self.blocks = fixed::Journal::init_at_size(context, config, height).await?;
+            self.first = height;
         }
         let first = self.logs.size();
         if self.next() == 0 && height == 1 {
@@ -182,6 +211,58 @@ impl<E: Runtime> Index<E> {
             self.tail.extend(postings(offset, entry));
         }
         self.flush_runs().await
+    }
+
+    /// Removes the index of blocks before `height`, as far as whole sections are before it.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn prune(mut self, height: u64) -> Result<Self, LogsError> {
+        let bounds = self.blocks.bounds();
+        if height <= self.first || !bounds.contains(&height) {
+            return Ok(self);
+        }
+        // Logs are removed first: where they begin tells which blocks have them, and which runs are needed, also after a crash.
+        let number = self.blocks.read(height).await?.first;
+        (self.logs, _) = self.logs.prune(number).await?;
+        (self.blocks, _) = self.blocks.prune(height).await?;
+        self.forget().await
+    }
+
+    /// Finds the first block whose logs are here, and removes what of the runs is for earlier ones.
+    async fn forget(mut self) -> Result<Self, LogsError> {
+        let bounds = self.blocks.bounds();
+        let first_log = self.logs.bounds().start;
+        let (mut first, mut end) = (bounds.start, bounds.end);
+        while first < end {
+            // Nearly always it is the very first.
+            let height = if first == bounds.start {
+                first
+            } else {
+                u64::midpoint(first, end)
+            };
+            if self.blocks.read(height).await?.first >= first_log {
+                end = height;
+            } else {
+                first = height.saturating_add(1);
+            }
+        }
+        self.first = first;
+        if first == bounds.end {
+            return Ok(self);
+        }
+        let number = self.blocks.read(first).await?.first;
+        let run = number.checked_div(self.run_logs()).unwrap_or_default();
+        // The last one stays: the next one's pages come after its.
+        let run = usize::try_from(run).unwrap_or(usize::MAX);
+        let run = run.min(self.runs.len().saturating_sub(1));
+        if let Some(first) = self.runs.get(run).map(|run| run.first_page) {
+            (self.pages, _) = self.pages.prune(first).await?;
+        }
+        for run in self.runs.iter_mut().take(run) {
+            run.fences = Vec::new();
+        }
+        Ok(self)
     }
 
     /// Makes a run of the tail as long as it has enough logs.
@@ -264,8 +345,8 @@ async fn open_logs<E: Runtime>(
     Error,
 > {
     let mut blocks: fixed::Journal<E, BlockEntry> =
-        fixed::Journal::init(context.child("blocks"), layout.fixed("log-blocks")).await?;
-    let logs_layout = layout.variable("logs", 65_536, ());
+        fixed::Journal::init(context.child("blocks"), layout.blocks()).await?;
+    let logs_layout = layout.logs();
     let logs: variable::Journal<E, LogEntry> =
         variable::Journal::init(context.child("logs"), logs_layout.clone()).await?;
     let bounds = blocks.bounds();
@@ -281,8 +362,7 @@ async fn open_logs<E: Runtime>(
     if keep < bounds.end {
         drop(blocks);
         blocks =
-            fixed::Journal::init_at_most(context.child("blocks"), layout.fixed("log-blocks"), keep)
-                .await?;
+            fixed::Journal::init_at_most(context.child("blocks"), layout.blocks(), keep).await?;
     }
     // Without blocks after a gap, logs stay: numbers must not be used twice while runs name them.
     let end = end.unwrap_or(if bounds.start == 0 { 0 } else { logs.size() });
@@ -297,10 +377,10 @@ type Runs<E> = (
 
 /// Runs whose logs and pages are all there, and no pages beyond them.
 async fn open_runs<E: Runtime>(context: &E, layout: &Layout, logs: u64) -> Result<Runs<E>, Error> {
-    let pages_layout = layout.variable("log-pages", 16_384, ());
+    let pages_layout = layout.pages();
     let pages: variable::Journal<E, Page> =
         variable::Journal::init(context.child("pages"), pages_layout.clone()).await?;
-    let runs_layout = layout.variable("log-runs", 4_096, ());
+    let runs_layout = layout.runs();
     let directory: variable::Journal<E, Run> =
         variable::Journal::init(context.child("runs"), runs_layout.clone()).await?;
     let mut runs = Vec::new();
@@ -331,6 +411,11 @@ async fn cut<E: Runtime, V: CodecShared>(
     if journal.size() <= end {
         return Ok(journal);
     }
+    let removed = end < journal.bounds().start;
     drop(journal);
+    if removed {
+        // What is left names what is not there any more, because files of another part of the index were removed.
+        return variable::Journal::init_at_size(context.child(name), layout, end).await;
+    }
     variable::Journal::init_at_most(context.child(name), layout, end).await
 }

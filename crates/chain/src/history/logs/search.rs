@@ -82,9 +82,9 @@ impl<E: Runtime> Index<E> {
         if bounds.is_empty() || from > to {
             return Ok(None);
         }
-        if from < bounds.start {
+        if from < self.first() {
             return Err(LogsError::Pruned {
-                first: bounds.start,
+                first: self.first(),
             });
         }
         let first = self.blocks.read(from).await?.first;

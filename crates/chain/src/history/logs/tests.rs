@@ -3,7 +3,8 @@ use crate::sample;
 use alloy_consensus::{Receipt, ReceiptWithBloom};
 use alloy_primitives::{Bytes, keccak256};
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, deterministic};
-use commonware_utils::{NZU16, NZU32, NZUsize};
+use commonware_storage::journal::contiguous::Contiguous as _;
+use commonware_utils::{NZU16, NZU32, NZU64, NZUsize};
 use types::{Block, TransactionReceipt};
 
 /// Small numbers from a seed, the same everywhere.
@@ -46,7 +47,10 @@ fn block(number: u64, transactions: usize) -> Block {
 }
 
 /// Blocks 1 to `count` with few addresses and topics, and what a reader should find.
-fn chain(count: u64, seed: u64) -> (Vec<(Block, Vec<TransactionReceipt>)>, Vec<IndexedLog>) {
+pub(in crate::history) fn chain(
+    count: u64,
+    seed: u64,
+) -> (Vec<(Block, Vec<TransactionReceipt>)>, Vec<IndexedLog>) {
     let mut dice = Dice(seed);
     let mut all = Vec::new();
     let blocks = (1..=count).map(|number| {
@@ -84,6 +88,7 @@ fn layout(run_logs: std::num::NonZeroU32) -> Layout {
         prefix: "t".to_owned(),
         page_cache: CacheRef::new(NZU16!(4096), NZUsize!(256)),
         run_logs,
+        section: NZU64!(2),
     }
 }
 
@@ -326,5 +331,67 @@ fn a_gap_starts_anew_and_says_so() {
             "{before:?}"
         );
         assert_eq!(search(&index, &query(21)).await, expected(&all, &query(21)));
+    });
+}
+
+fn since(from: u64) -> LogQuery {
+    LogQuery {
+        blocks: from..=u64::MAX,
+        addresses: Vec::new(),
+        topics: Default::default(),
+    }
+}
+
+#[test]
+fn what_is_removed_is_refused_and_the_rest_is_found() {
+    deterministic::Runner::default().start(|context| async move {
+        let (blocks, all) = chain(200, 4);
+        let mut index = open(&context, "index").await;
+        let mut removed = 0;
+        for (block, receipts) in &blocks {
+            let number = block.number();
+            index = index.append(block, receipts).await.unwrap();
+            if number % 7 != 0 {
+                continue;
+            }
+            let floor = number.saturating_sub(30);
+            index = index.prune(floor).await.unwrap();
+            if number % 3 == 0 {
+                drop(index);
+                index = open(&context, "again").await;
+                for (block, receipts) in &blocks[index.next().max(1) as usize - 1..number as usize]
+                {
+                    index = index.append(block, receipts).await.unwrap();
+                }
+            }
+            let first = index.first();
+            assert!(first <= floor.max(1), "{first} > {floor}");
+            if let Some(before) = first.checked_sub(1).filter(|before| *before > 0) {
+                removed += 1;
+                let found = index.search(&since(before), None).await;
+                let refused =
+                    matches!(found, Err(LogsError::Pruned { first: told }) if told == first);
+                assert!(refused, "{found:?}");
+            }
+            let mut dice = Dice(number);
+            for _ in 0..20 {
+                let query = question(&mut dice, number);
+                let from = (*query.blocks.start()).max(first);
+                let query = LogQuery {
+                    blocks: from..=(*query.blocks.end()).min(number),
+                    ..query
+                };
+                assert_eq!(
+                    search(&index, &query).await,
+                    expected(&all, &query),
+                    "{query:?}"
+                );
+            }
+        }
+        assert!(removed > 10, "{removed}");
+        // Within two sections of what was asked for: 8 logs each.
+        assert!(index.first() > 130, "{}", index.first());
+        assert!(index.logs.bounds().start > 0 && index.pages.bounds().start > 0);
+        assert!(index.blocks.bounds().start > 0);
     });
 }
