@@ -3,7 +3,7 @@
 use super::wire::Wire;
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, hex};
+use alloy_primitives::{Address, Bytes, TxKind, U64, hex};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use anyhow::{Result, ensure};
@@ -29,8 +29,6 @@ pub(crate) struct Sender {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt {
-    /// Its hash.
-    pub transaction_hash: B256,
     /// Where it is final.
     pub block_number: U64,
     /// What it made, if it is a contract.
