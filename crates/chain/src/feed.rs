@@ -5,7 +5,7 @@ use commonware_utils::channel::watch;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -51,19 +51,30 @@ impl Finalized {
 /// The latest final blocks. Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    bell: Arc<watch::Sender<Arc<Finalized>>>,
-    window: Arc<Mutex<VecDeque<Arc<Finalized>>>>,
+    recent: Arc<Mutex<Recent>>,
     floor: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct Recent {
+    latest: Arc<Finalized>,
+    window: VecDeque<Arc<Finalized>>,
+    /// One for each that watches: who waits for the same one is woken in an order that chance decides, and a simulation is to
+    /// run twice alike.
+    bells: Vec<watch::Sender<Arc<Finalized>>>,
 }
 
 impl Feed {
     /// Starts at the block the node's state is at.
     pub fn new(start: Finalized) -> Self {
-        let start = Arc::new(start);
-        let window = Arc::new(Mutex::new(VecDeque::from([Arc::clone(&start)])));
+        let latest = Arc::new(start);
+        let recent = Recent {
+            window: VecDeque::from([Arc::clone(&latest)]),
+            latest,
+            bells: Vec::new(),
+        };
         Self {
-            bell: Arc::new(watch::channel(start).0),
-            window,
+            recent: Arc::new(Mutex::new(recent)),
             floor: Arc::default(),
         }
     }
@@ -86,7 +97,7 @@ impl Feed {
     /// Waits until the last block here is one whose state is here: at once, but for a node that took the state from others
     /// and has not seen a block since.
     pub async fn begin(&self) {
-        let mut bell = self.bell.subscribe();
+        let mut bell = self.watch();
         let _ = bell
             .wait_for(|last| last.number() > 0 || self.floor.load(Ordering::Relaxed) == 0)
             .await;
@@ -103,55 +114,60 @@ impl Feed {
     }
 
     fn push(&self, finalized: Arc<Finalized>) {
+        let mut recent = self.recent_blocks();
+        // Readers must never see the chain go back, whoever comes late.
+        if recent
+            .window
+            .back()
+            .is_some_and(|last| last.number() >= finalized.number())
         {
-            let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-            // Readers must never see the chain go back, whoever comes late.
-            if window
-                .back()
-                .is_some_and(|last| last.number() >= finalized.number())
-            {
-                return;
-            }
-            if window.len() >= WINDOW {
-                window.pop_front();
-            }
-            window.push_back(Arc::clone(&finalized));
-            self.bell.send_replace(finalized);
+            return;
         }
+        if recent.window.len() >= WINDOW {
+            recent.window.pop_front();
+        }
+        recent.window.push_back(Arc::clone(&finalized));
+        recent.latest = Arc::clone(&finalized);
+        recent
+            .bells
+            .retain(|bell| bell.send(Arc::clone(&finalized)).is_ok());
+    }
+
+    fn recent_blocks(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last final block.
     pub fn latest(&self) -> Arc<Finalized> {
-        Arc::clone(&self.bell.borrow())
+        Arc::clone(&self.recent_blocks().latest)
     }
 
     /// Its number.
     pub fn height(&self) -> u64 {
-        self.bell.borrow().number()
+        self.recent_blocks().latest.number()
     }
 
     /// A recent final block by number.
     pub fn recent(&self, number: u64) -> Option<Arc<Finalized>> {
-        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window
-            .iter()
-            .rev()
-            .find(|block| block.number() == number)
-            .cloned()
+        let recent = self.recent_blocks();
+        let mut blocks = recent.window.iter().rev();
+        blocks.find(|block| block.number() == number).cloned()
     }
 
     /// A recent final block by hash.
     pub fn recent_by_hash(&self, hash: &B256) -> Option<Arc<Finalized>> {
-        let window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window
-            .iter()
-            .rev()
-            .find(|block| block.hash == *hash)
-            .cloned()
+        let recent = self.recent_blocks();
+        let mut blocks = recent.window.iter().rev();
+        blocks.find(|block| block.hash == *hash).cloned()
     }
 
     /// A receiver that wakes at each new final block. It may skip some: read those by number.
     pub fn watch(&self) -> watch::Receiver<Arc<Finalized>> {
-        self.bell.subscribe()
+        let mut recent = self.recent_blocks();
+        // Nobody may ever publish again.
+        recent.bells.retain(|bell| !bell.is_closed());
+        let (bell, receiver) = watch::channel(Arc::clone(&recent.latest));
+        recent.bells.push(bell);
+        receiver
     }
 }

@@ -13,7 +13,6 @@ use axum::{
 use client::{
     governance::{Governance, GovernanceError, Proposal, ProposalPage},
     problem::Problem,
-    rpc::RpcError,
 };
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -126,7 +125,6 @@ pub(crate) fn refusal(error: GovernanceError) -> Refusal {
     let code = match error {
         GovernanceError::NoProposal(_) => Code::ProposalNotFound,
         GovernanceError::Refused(_) => Code::GovernanceRefused,
-        GovernanceError::Rpc(RpcError::Refused { .. }) => Code::TransactionRefused,
         GovernanceError::Rpc(_) | GovernanceError::NotGoverned(_) => Code::NodeUnavailable,
     };
     Refusal::new(code, format!("{error}."))

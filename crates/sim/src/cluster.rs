@@ -332,14 +332,14 @@ impl Cluster {
         )
     }
 
-    /// Gives a validator that is not running an empty disk. Another may lie to it from now on.
-    pub fn replace(&self, index: usize, liar: Option<usize>) {
+    /// Gives a validator that is not running an empty disk. Another lies to it from now on.
+    pub fn replace(&self, index: usize, liar: usize) {
         let nodes = &self.setup.nodes;
         let Some(node) = nodes.get(index) else {
             return;
         };
         node.disk.fetch_add(1, Ordering::Relaxed);
-        if let Some(liar) = liar.and_then(|liar| nodes.get(liar)) {
+        if let Some(liar) = nodes.get(liar) {
             liar.victim.choose(node.public_key.clone());
         }
     }

@@ -32,7 +32,7 @@ pub enum Fault {
         /// How long it is down.
         down: Duration,
         /// A validator that damages what it answers the newcomer.
-        liar: Option<usize>,
+        liar: usize,
     },
     /// The network splits: this many validators on one side, the others on the other.
     Partition {
@@ -235,7 +235,7 @@ fn cycles_of(rng: &mut StdRng, cycles: usize, phase: Duration) -> Vec<Vec<(Durat
             Fault::Replacement {
                 validator,
                 down,
-                liar: rng.random_bool(0.5).then_some(other),
+                liar: other,
             }
         };
         cycle.push((at, fault));

@@ -15,10 +15,11 @@ use axum::{
 };
 use client::{
     governance::{
-        Decided, Final, Governance, NodeRequest, ProposalRequest, SignedRequest, StepRequest,
-        Unsigned, VoteRequest,
+        Decided, Final, Governance, GovernanceError, NodeRequest, ProposalRequest, SignedRequest,
+        StepRequest, Unsigned, VoteRequest,
     },
     problem::Problem,
+    rpc::RpcError,
 };
 use contracts::{
     SystemContract,
@@ -223,7 +224,7 @@ async fn send(
         return Err(invalid("`raw` calls no system contract."));
     }
     let decided = Governance(&app.nodes).submit(&raw).await;
-    match decided.map_err(refusal)? {
+    match decided.map_err(decision_refused)? {
         Decided::Done(done) => Ok(answer::json(StatusCode::OK, app.height(), &done)),
         Decided::Overtaken(hash) => Err(Refusal::new(
             Code::GovernanceRefused,
@@ -294,6 +295,16 @@ async fn prepare<C: SolCall>(
     call: &C,
 ) -> Result<Response, Refusal> {
     let prepared = Governance(&app.nodes).prepare(from, contract, call).await;
-    let prepared: Unsigned = prepared.map_err(refusal)?;
+    let prepared: Unsigned = prepared.map_err(decision_refused)?;
     Ok(answer::json(StatusCode::OK, app.height(), &prepared))
+}
+
+/// A node that does not take a transaction answers, unlike one that does not know what is asked of it.
+fn decision_refused(error: GovernanceError) -> Refusal {
+    match error {
+        GovernanceError::Rpc(RpcError::Refused { .. }) => {
+            Refusal::new(Code::TransactionRefused, format!("{error}."))
+        }
+        other => refusal(other),
+    }
 }
