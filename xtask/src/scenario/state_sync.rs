@@ -223,7 +223,12 @@ async fn compare(
     entries: u64,
     violations: &mut Vec<String>,
 ) -> Result<()> {
-    let at = U64::from(height(ours).await?.min(height(theirs).await?));
+    // The newcomer has nothing from before it entered, and may have its last block a moment before the validator.
+    let at = height(ours).await?;
+    while height(theirs).await? < at {
+        tokio::time::sleep(LOOK).await;
+    }
+    let at = U64::from(at);
     let block = json!([at, false]);
     let ours_at: Block = ours.call("eth_getBlockByNumber", block.clone()).await?;
     let theirs_at: Block = theirs.call("eth_getBlockByNumber", block).await?;
