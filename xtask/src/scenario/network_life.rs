@@ -7,7 +7,7 @@ use crate::cargo;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64};
 use anyhow::{Context as _, Result, bail, ensure};
 use client::{
-    gateway::Gateway,
+    gateway::{Gateway, GatewayError},
     node::{Committee, VALIDATORS},
     record::RecordRequest,
 };
@@ -415,13 +415,17 @@ async fn record(gateway: &Gateway, fact: &str) -> Result<String> {
         data: RawValue::from_string(json!(fact).to_string())?,
         attachments: Vec::new(),
     };
-    let deadline = Instant::now() + PATIENCE;
+    let (key, deadline) = (fact.replace(' ', "-"), Instant::now() + PATIENCE);
     loop {
-        match gateway.record_final(fact, &request).await {
+        match gateway.record_final(&key, &request).await {
             Ok(receipt) => return Ok(String::from_utf8(receipt.to_vec())?),
             // It is starting, or the fact is not final yet: with the same key it is the same record.
-            Err(error) if Instant::now() > deadline => return Err(error.into()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            Err(GatewayError::Unreachable(_) | GatewayError::NotYet)
+                if Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }
