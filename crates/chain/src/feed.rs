@@ -5,7 +5,7 @@ use commonware_utils::channel::watch;
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -51,13 +51,14 @@ impl Finalized {
 /// The latest final blocks. Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
 pub struct Feed {
+    /// Read by every question, also by threads that give way to others: those must not keep the others waiting.
+    latest: Arc<RwLock<Arc<Finalized>>>,
     recent: Arc<Mutex<Recent>>,
     floor: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Recent {
-    latest: Arc<Finalized>,
     window: VecDeque<Arc<Finalized>>,
     /// One for each that watches: who waits for the same one is woken in an order that chance decides, and a simulation is to
     /// run twice alike.
@@ -70,10 +71,10 @@ impl Feed {
         let latest = Arc::new(start);
         let recent = Recent {
             window: VecDeque::from([Arc::clone(&latest)]),
-            latest,
             bells: Vec::new(),
         };
         Self {
+            latest: Arc::new(RwLock::new(latest)),
             recent: Arc::new(Mutex::new(recent)),
             floor: Arc::default(),
         }
@@ -127,7 +128,7 @@ impl Feed {
             recent.window.pop_front();
         }
         recent.window.push_back(Arc::clone(&finalized));
-        recent.latest = Arc::clone(&finalized);
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&finalized);
         recent
             .bells
             .retain(|bell| bell.send(Arc::clone(&finalized)).is_ok());
@@ -139,12 +140,13 @@ impl Feed {
 
     /// The last final block.
     pub fn latest(&self) -> Arc<Finalized> {
-        Arc::clone(&self.recent_blocks().latest)
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its number.
     pub fn height(&self) -> u64 {
-        self.recent_blocks().latest.number()
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        latest.number()
     }
 
     /// A recent final block by number.
@@ -166,7 +168,7 @@ impl Feed {
         let mut recent = self.recent_blocks();
         // Nobody may ever publish again.
         recent.bells.retain(|bell| !bell.is_closed());
-        let (bell, receiver) = watch::channel(Arc::clone(&recent.latest));
+        let (bell, receiver) = watch::channel(self.latest());
         recent.bells.push(bell);
         receiver
     }
