@@ -112,10 +112,16 @@ async fn what_is_removed_is_not_said_to_have_never_been() {
 
     // The rest is here, and what was proved stays so.
     let first = oldest(&node).await;
-    for number in [first + 16, head] {
-        let tag = json!(format!("{number:#x}"));
-        let receipts = node.call("eth_getBlockReceipts", json!([tag])).await;
-        assert_eq!(receipts.as_array().unwrap().len(), 1);
+    for mut number in [first + 16, head] {
+        // Among them may be idle blocks.
+        let (tag, receipts) = loop {
+            let tag = json!(format!("{number:#x}"));
+            let receipts = node.call("eth_getBlockReceipts", json!([&tag])).await;
+            if !receipts.as_array().unwrap().is_empty() {
+                break (tag, receipts);
+            }
+            number -= 1;
+        };
         let receipt = node
             .call("ashlar_getReceipt", json!([receipts[0]["transactionHash"]]))
             .await;
