@@ -21,15 +21,15 @@ mod tests;
 
 use crate::{
     alias::{Runtime, Scheme, Share},
-    epoch::{Peers, Secrets, SecretsError, SecretsKey},
+    epoch::{Peers, Secrets, SecretsError, SecretsKey, SharedSecrets},
 };
 use alloy_primitives::{B256, hex};
 use assembly::Assembly;
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
-    PublicKey as PublicKeyTrait, Signer as _,
+    Signer as _,
     bls12381::{
-        dkg::feldman_desmedt::{DealerPrivMsg, Reveal},
+        dkg::feldman_desmedt::Reveal,
         primitives::{
             sharing::{Mode, ModeVersion},
             variant::MinSig,
@@ -37,20 +37,16 @@ use commonware_cryptography::{
     },
     certificate::{Membership, Scheme as _},
     ed25519,
-    transcript::Summary,
 };
 use commonware_glue::dkg::{SecretStore, bootstrap, network::Manager as _};
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Receiver, Sender, TrackedPeers, max_message_size};
 use commonware_parallel::Strategy;
 use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
-use commonware_utils::{
-    NZDuration, NZU16, NZU64, NZUsize, ordered::Set, sequence::Unit, sync::AsyncMutex,
-};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, ordered::Set, sequence::Unit};
 use contracts::member::VALIDATORS_MIN;
 use std::{
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
-    sync::Arc,
     time::Duration,
 };
 use tracing::{info, warn};
@@ -224,7 +220,8 @@ where
     let prefix = prefix(&partition_prefix, &agreement);
     let namespace = [NAMESPACE, agreement.as_slice()].concat();
     let secrets = Secrets::open(context.child("secrets"), &prefix, &secrets_key).await?;
-    let mut secrets = Shared(Arc::new(AsyncMutex::new(secrets)));
+    // The engine takes them for itself, and we read the share from them.
+    let mut secrets = SharedSecrets::new(secrets);
     // The engine does the same when it starts: the network must connect us before that.
     let Ok(()) = peers.track(
         Epoch::zero(),
@@ -384,53 +381,4 @@ fn founded(
         return Err(CeremonyError::Share);
     }
     Ok(Founded { committee, share })
-}
-
-/// The secrets, which the engine takes for itself but we read the share from. Clones share them.
-struct Shared<E: Runtime>(Arc<AsyncMutex<Secrets<E>>>);
-
-impl<E: Runtime> Clone for Shared<E> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<E: Runtime> SecretStore for Shared<E> {
-    async fn put_share(&mut self, epoch: Epoch, share: Share) {
-        self.0.lock().await.put_share(epoch, share).await;
-    }
-
-    async fn get_share(&mut self, epoch: Epoch) -> Option<Share> {
-        self.0.lock().await.get_share(epoch).await
-    }
-
-    async fn put_seed(&mut self, epoch: Epoch, seed: Summary) {
-        self.0.lock().await.put_seed(epoch, seed).await;
-    }
-
-    async fn get_seed(&mut self, epoch: Epoch) -> Option<Summary> {
-        self.0.lock().await.get_seed(epoch).await
-    }
-
-    async fn put_dealing<P: PublicKeyTrait>(
-        &mut self,
-        epoch: Epoch,
-        dealer: P,
-        dealing: DealerPrivMsg,
-    ) {
-        let mut secrets = self.0.lock().await;
-        secrets.put_dealing(epoch, dealer, dealing).await;
-    }
-
-    async fn get_dealing<P: PublicKeyTrait>(
-        &mut self,
-        epoch: Epoch,
-        dealer: &P,
-    ) -> Option<DealerPrivMsg> {
-        self.0.lock().await.get_dealing(epoch, dealer).await
-    }
-
-    async fn prune(&mut self, min: Epoch) {
-        self.0.lock().await.prune(min).await;
-    }
 }

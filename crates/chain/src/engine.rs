@@ -4,10 +4,12 @@ use crate::{
     alias::{Delivery, Marshal, Runtime, Scheme},
     application::{Application, Parts},
     epoch::{
-        Calendar, ElectorateActor, Peers, Schemes, Secrets, SecretsError, SecretsKey, members,
-        sweep,
+        Calendar, ElectorateActor, Peers, Schemes, Secrets, SecretsError, SecretsKey,
+        SharedSecrets, members, sweep,
     },
     feed::{Feed, Finalized},
+    fence,
+    health::{Ear, Heard, Monitor},
     history::{self, archive},
     mempool,
     node::{self, Node},
@@ -56,7 +58,7 @@ use commonware_p2p::{Blocker, Receiver, Sender, max_message_size};
 use commonware_parallel::{Sequential, Strategy};
 use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, channel::watch, ordered::Set};
 use contracts::member::VALIDATORS_MIN;
 use evm::CodeCache;
 use state::{Database, GenesisError, open_genesis};
@@ -65,11 +67,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tracing::{debug, warn};
+use tracing::warn;
 use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, SpecError};
 
 /// Channels between validators, in the order [`start`] takes them.
-pub const CHANNELS: usize = 9;
+pub const CHANNELS: usize = 10;
 
 /// State operations in one message of state sync.
 const SYNC_BATCH: NonZeroU64 = NZU64!(1024);
@@ -174,6 +176,7 @@ pub fn message_bytes_max() -> u32 {
         dkg::max_payload_size::<MinSig, PublicKey>(MAX_VALIDATORS),
         qmdb_resolver::max_payload_size::<Family, Digest>(SYNC_BATCH, 50_000),
         mempool::MAX_MESSAGE_BYTES,
+        fence::MAX_MESSAGE_BYTES,
     ])
 }
 
@@ -181,7 +184,7 @@ pub fn message_bytes_max() -> u32 {
 pub fn quotas() -> [Quota; CHANNELS] {
     // A node at full speed sends another some 300 votes a second. The network reserves a slot for each message of each peer's
     // quota, so more costs memory: 0.7 kB a message.
-    [512, 512, 64, 512, 64, 64, 32, 8, 512]
+    [512, 512, 64, 512, 64, 64, 32, 8, 512, 16]
         .map(|messages| Quota::per_second(NonZeroU32::new(messages).unwrap_or(NonZeroU32::MIN)))
 }
 
@@ -237,7 +240,8 @@ where
     // One key for all epochs.
     let verifier =
         Scheme::certificate_verifier(namespace.as_bytes(), *committee.output().public().public());
-    let schemes = Schemes::new(namespace.as_bytes());
+    let (committee_now, who_signs) = watch::channel(Set::default());
+    let schemes = Schemes::new(namespace.as_bytes(), committee_now.clone());
     let mut secrets = Secrets::open(context.child("secrets"), prefix, &config.secrets_key).await?;
     if let Some(share) = share {
         let first = SchemeInfo::new(
@@ -250,6 +254,7 @@ where
             return Err(StartError::Share);
         }
     }
+    let (clock, heard) = (Arc::new(context.child("ear")), Heard::default());
     let [
         vote,
         certificate,
@@ -260,7 +265,8 @@ where
         ceremony,
         probe,
         gossip,
-    ] = channels;
+        claims,
+    ] = channels.map(|(sender, receiver)| (sender, Ear::new(&clock, &heard, receiver)));
 
     let marshal_resolver = marshal_resolver::init(
         context.child("marshal_resolver"),
@@ -318,6 +324,7 @@ where
 
     let plan = SyncPlan::init(context.child("plan"), prefix.clone()).await;
     let first_epoch = spec.first_epoch()?;
+    let first = first_epoch.clone();
     let (probe_actor, probe_mailbox) = probe::Actor::new(probe::Config {
         context: context.child("probe"),
         manager: peers.clone(),
@@ -394,27 +401,23 @@ where
         None
     };
     if secrets.is_empty() {
-        let epoch = calendar.epoch_of(kept.saturating_add(1));
-        let votes = |epoch| format!("{prefix}-simplex_consensus_{epoch}");
-        let voted = context.scan(&votes(epoch)).await;
-        if kept > 0 || voted.is_ok_and(|votes| !votes.is_empty()) {
+        if kept > 0 || fence::has_promised(&context, prefix, calendar, kept).await {
             warn!("this node's secrets are gone: it signs again when it has got another share");
-            // The engine does not expect votes without a share, nor dealings without the seed they were made by. Without a share
-            // nobody votes twice. In the second half of an epoch the others' logs are with the dealings, and are needed; then
-            // nothing is dealt any more.
-            let mut leftovers = vec![votes(epoch), votes(epoch.saturating_sub(1))];
-            if calendar.is_early(kept.saturating_add(1)) {
-                leftovers.push(format!("{prefix}-reshare_events"));
-            }
-            for leftover in leftovers {
-                if let Err(error) = context.remove(&leftover, None).await {
-                    debug!(%leftover, %error, "there was none");
-                }
-            }
+            fence::forget_votes(&context, prefix, calendar, kept).await;
         } else if let Some(share) = share {
             secrets.put_share(Epoch::zero(), share.clone()).await;
         }
     }
+    let has_secrets = !secrets.is_empty();
+    let secrets = SharedSecrets::new(secrets);
+    let parts = fence::Parts {
+        me: public_key.clone(),
+        committee: who_signs,
+        began: has_secrets.then_some(kept.max(entrance.anchor())),
+    };
+    let (fence_actor, key) = fence::Actor::open(context.child("fence"), prefix, parts).await?;
+    fence_actor.start(claims);
+    key.follow(context.child("height"), marshal.clone());
     let (electorate_actor, electorate) = ElectorateActor::open(
         context.child("electorate"),
         prefix,
@@ -445,7 +448,7 @@ where
             manager: peers.clone(),
             blocker: blocker.clone(),
             participants_provider: electorate.clone(),
-            secret_store: secrets,
+            secret_store: secrets.clone(),
             strategy: strategy.clone(),
             registrar: schemes.clone(),
             marshal: marshal.clone(),
@@ -464,7 +467,26 @@ where
             blocks_per_epoch: spec.epoch_blocks,
         },
     );
-    reshare_actor.start(ceremony);
+    let ceremony = (key.gate(ceremony.0), ceremony.1);
+    let entry = has_secrets.then(|| fence::Entry {
+        fence: key.clone(),
+        secrets,
+        peers: peers.clone(),
+        committee: committee_now,
+        marshal: marshal.clone(),
+        calendar,
+        prefix: prefix.clone(),
+        first,
+        entered: entrance.epoch().cloned(),
+        kept,
+    });
+    context.child("entry").spawn(move |context| async move {
+        if let Some(entry) = entry {
+            entry.pass(&context).await;
+        }
+        // Consensus waits for it.
+        reshare_actor.start(ceremony);
+    });
 
     let genesis = Arc::new(genesis);
     let recovery = Recovery::new(spec.chain_id);
@@ -522,13 +544,15 @@ where
         epocher,
     );
     let idle = Duration::from_millis(spec.pacing.idle_interval_ms);
+    // A leader may wait the whole idle interval before it proposes.
+    let leader_timeout = idle + Duration::from_secs(1);
     let founders = u32::try_from(committee.validators().len()).unwrap_or(u32::MAX);
     let (orchestrator_actor, orchestrator) = orchestrator::Actor::new(
         context.child("orchestrator"),
         orchestrator::Config {
             oracle: blocker,
             manager: peers.clone(),
-            provider: schemes,
+            provider: schemes.clone(),
             marshal: marshal.clone(),
             application: automaton,
             strategy: strategy.clone(),
@@ -538,15 +562,14 @@ where
                 replay_buffer: NZUsize!(1 << 20),
                 write_buffer: WRITE_BUFFER,
                 page_cache,
-                // A leader may wait the whole idle interval before it proposes.
-                leader_timeout: idle + Duration::from_secs(1),
+                leader_timeout,
                 certification_timeout: idle + Duration::from_secs(2),
                 timeout_retry: Duration::from_millis(500),
                 view_retention: ViewDelta::new(10),
                 // On an idle chain each leader speaks once in n intervals; to skip one sooner would take healthy leaders for
                 // dead. There is room for twice as many validators as at block 0: with more, this costs an idle chain views.
                 skip: SkipPolicy::Enabled {
-                    timeout: (idle + Duration::from_secs(1)) * 4 * founders,
+                    timeout: leader_timeout * 4 * founders,
                     budget: simplex::SkipBudget::Participants,
                 },
                 fetch_timeout: NZDuration!(Duration::from_secs(2)),
@@ -561,6 +584,10 @@ where
             partition_prefix: format!("{prefix}-simplex"),
         },
     );
+    let vote = (key.gate(vote.0), vote.1);
+    // What these carry a quorum has signed.
+    let certificate = (fence::Gated::open(certificate.0), certificate.1);
+    let resolver = (fence::Gated::open(resolver.0), resolver.1);
     let consensus = orchestrator_actor.start(vote, certificate, resolver);
     let reporters = Reporters::from((
         Reporters::from((stateful.clone(), electorate)),
@@ -628,6 +655,7 @@ where
         begun.begin().await;
         database
     };
+    let (health, healths) = watch::channel(None);
     let node = node::start(
         context.child("node"),
         node::Parts {
@@ -641,13 +669,26 @@ where
             codes,
             archive,
             peers,
+            fence: Some(key),
             entered: entrance.epoch().cloned(),
             upgrades,
             keep_blocks: config.keep_blocks,
+            health: healths,
             give_way: config.give_way,
         },
         opened,
     );
+    let monitor = Monitor {
+        node: node.clone(),
+        key: public_key.clone(),
+        schemes,
+        heard,
+        leader_timeout,
+        health,
+    };
+    context
+        .child("health")
+        .spawn(move |context| monitor.run(context));
 
     Ok((consensus, node))
 }

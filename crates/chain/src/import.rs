@@ -30,7 +30,7 @@ use commonware_p2p::{Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZU16, NZU64, NZUsize, ordered::Set};
+use commonware_utils::{NZU16, NZU64, NZUsize, channel::watch, ordered::Set};
 use evm::CodeCache;
 use state::{SharedDatabase, StateRead as _, open_genesis};
 use std::sync::Arc;
@@ -172,9 +172,11 @@ where
             codes: CodeCache::default(),
             archive: Some(archive),
             peers,
+            fence: None,
             entered: None,
             upgrades,
             keep_blocks: None,
+            health: watch::channel(None).1,
             give_way: || {},
         },
         std::future::ready(database),

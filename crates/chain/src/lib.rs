@@ -14,8 +14,10 @@
 //!
 //! In reading order: [`genesis`] (what every network begins with), [`rules`] (what a block must
 //! look like), [`upgrade`] (which rules hold when), `execution` (the executor meets the
-//! database), `application` (propose, process, finalize), [`epoch`] (who validates when), [`mempool`], `history`, [`feed`],
-//! `sync` (how a newcomer enters), `retention` (what is removed), [`engine`] (the wiring), [`node`] (the handle), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
+//! database), `application` (propose, process, finalize), [`epoch`] (who validates when), `fence` (one process
+//! for each key), [`mempool`], `history`, [`feed`],
+//! `sync` (how a newcomer enters), `retention` (what is removed), [`engine`] (the wiring), [`node`] (the handle), `health` (whether blocks become
+//! final, and why not), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -26,7 +28,9 @@ pub mod engine;
 pub mod epoch;
 mod execution;
 pub mod feed;
+mod fence;
 pub mod genesis;
+mod health;
 mod history;
 #[cfg(feature = "import")]
 pub mod import;
@@ -44,6 +48,8 @@ pub use alias::{Finalization, Runtime, Scheme, Share};
 pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};
 pub use epoch::{Calendar, Connected, Dialer, Peers, SecretsKey};
 pub use feed::Finalized;
+pub use fence::{FenceError, Witnesses};
+pub use health::{Health, Progress, Validator};
 pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;
 pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState, Turn};

@@ -12,6 +12,8 @@ use crate::{
     alias::{Finalization, Marshal, Runtime},
     epoch::{Calendar, Peers},
     feed::{Feed, Finalized},
+    fence::{Fence, FenceError},
+    health::Health,
     history::{
         self, archive,
         logs::{LogCursor, LogPage, LogQuery, LogsError},
@@ -154,10 +156,13 @@ pub struct Node {
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
     peers: Peers,
+    /// None without consensus.
+    fence: Option<Fence>,
     /// The epoch it began with, if it took the state from others.
     entered: Option<Arc<EpochInfo>>,
     upgrades: Upgrades,
     keep_blocks: Option<NonZeroU64>,
+    health: watch::Receiver<Option<Arc<Health>>>,
     /// Set when the state can be read, and gone when the node ends, whoever still holds this handle.
     world: watch::Receiver<Option<Weak<dyn World>>>,
 }
@@ -174,9 +179,11 @@ pub(crate) struct Parts {
     pub codes: CodeCache,
     pub archive: Option<archive::Mailbox>,
     pub peers: Peers,
+    pub fence: Option<Fence>,
     pub entered: Option<EpochInfo>,
     pub upgrades: Upgrades,
     pub keep_blocks: Option<NonZeroU64>,
+    pub health: watch::Receiver<Option<Arc<Health>>>,
     pub give_way: fn(),
 }
 
@@ -197,9 +204,11 @@ pub(crate) fn start<E: Runtime>(
         codes,
         archive,
         peers,
+        fence,
         entered,
         upgrades,
         keep_blocks,
+        health,
         give_way,
     } = parts;
     let keeping = Keeping {
@@ -239,9 +248,11 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         archive,
         peers,
+        fence,
         entered: entered.map(Arc::new),
         upgrades,
         keep_blocks,
+        health,
         world,
     }
 }
@@ -460,10 +471,20 @@ impl Node {
         self.syncing().is_none().then_some(&self.mempool)
     }
 
+    /// How the chain goes on, as of half a second ago at most. None at the very start, and on a node without consensus.
+    pub fn health(&self) -> Option<Arc<Health>> {
+        self.health.borrow().clone()
+    }
+
+    /// The epoch of the next block.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        Calendar::new(self.spec.epoch_blocks).epoch_of(self.feed.height().saturating_add(1))
+    }
+
     /// Who signs the next block, and who after them. None when the node is stopping.
     pub async fn epoch(&self) -> Option<EpochInfo> {
         let calendar = Calendar::new(self.spec.epoch_blocks);
-        let epoch = calendar.epoch_of(self.feed.height().saturating_add(1));
+        let epoch = self.next_epoch();
         let boundary = epoch
             .checked_sub(1)
             .map_or(0, |before| calendar.last(before));
@@ -483,6 +504,26 @@ impl Node {
         let ready = self.world.borrow().is_some();
         let begun = self.feed.height() > 0;
         (self.entered.is_some() && !ready && !begun).then(|| self.feed.floor())
+    }
+
+    /// Returns when another process has this validator's key, with what people must know: then this one must end. It signs
+    /// nothing any more.
+    pub async fn fenced(&self) -> FenceError {
+        match &self.fence {
+            Some(fence) => fence.fenced().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether enough of the others grant this node its key now. It signs only then.
+    pub fn may_sign(&self) -> bool {
+        self.fence.as_ref().is_some_and(Fence::is_granted)
+    }
+
+    /// Whether this node has a share, and no other validator has answered since it started. If they are up, they may be
+    /// connected with another process that has its key.
+    pub fn is_unheard(&self) -> bool {
+        self.fence.as_ref().is_some_and(Fence::is_unheard)
     }
 
     /// How many other nodes this one speaks with, whether they are up or not.

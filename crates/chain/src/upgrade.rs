@@ -406,6 +406,12 @@ impl Upgrades {
         self.end(outdated);
     }
 
+    /// Why this program must not go on, or does not vote any more, if it is so.
+    pub(crate) fn ended(&self) -> Option<Outdated> {
+        let ended = self.0.end.borrow().clone();
+        ended.or_else(|| self.0.doubt.borrow().clone())
+    }
+
     /// Waits until this program must not go on, and says why. Whoever runs the node ends it then: it does nothing any more.
     pub async fn outdated(&self) -> Outdated {
         wait(&self.0.end).await

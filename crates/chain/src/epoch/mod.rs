@@ -29,6 +29,6 @@ pub use calendar::Calendar;
 pub(crate) use electorate::{Actor as ElectorateActor, Electorate};
 pub use peers::{Connected, Dialer, Peers};
 pub(crate) use schemes::Schemes;
-pub(crate) use secrets::Secrets;
-pub use secrets::{SecretsError, SecretsKey};
+pub(crate) use secrets::{Secrets, SharedSecrets};
+pub use secrets::{SecretsError, SecretsKey, shares};
 pub(crate) use sweep::sweep;

@@ -7,6 +7,7 @@ use commonware_cryptography::{
     certificate::{Membership, Provider, Scheme as _, Scoped},
 };
 use commonware_glue::dkg::{Registrar, types::SchemeInfo};
+use commonware_utils::{channel::watch, ordered::Set};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,14 +23,18 @@ const KEPT: usize = 2;
 pub struct Schemes {
     namespace: Arc<[u8]>,
     by_epoch: Arc<Mutex<BTreeMap<Epoch, Arc<Scheme>>>>,
+    /// Told who signs.
+    committee: watch::Sender<Set<PublicKey>>,
 }
 
 impl Schemes {
-    /// No epoch yet. The namespace is what signatures of this network are bound to.
-    pub fn new(namespace: &[u8]) -> Self {
+    /// No epoch yet. The namespace is what signatures of this network are bound to; `committee` is told who signs when an epoch
+    /// begins.
+    pub fn new(namespace: &[u8], committee: watch::Sender<Set<PublicKey>>) -> Self {
         Self {
             namespace: namespace.into(),
             by_epoch: Arc::default(),
+            committee,
         }
     }
 
@@ -81,6 +86,7 @@ impl Registrar for Schemes {
             } => (participants.clone(), sharing.clone()),
         };
         let validators = participants.len();
+        self.committee.send_replace(participants.clone());
         let scheme = self.make(info).unwrap_or_else(|| {
             error!(%epoch, "this node's share is not one of this epoch: it follows, and does not vote");
             Scheme::verifier(&self.namespace, participants, sharing)

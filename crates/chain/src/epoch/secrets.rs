@@ -22,7 +22,8 @@ use commonware_cryptography::{
 use commonware_glue::dkg::SecretStore;
 use commonware_storage::metadata::{self, Metadata};
 use commonware_utils::sequence::U64;
-use std::{collections::BTreeMap, fmt};
+use futures::lock::Mutex;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 use types::MAX_VALIDATORS;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -111,6 +112,20 @@ pub struct Secrets<E: Runtime> {
     /// Taken while it is being written: a failed write ends the node.
     disk: Option<Metadata<E, U64, Vec<u8>>>,
     by_epoch: BTreeMap<Epoch, OfEpoch>,
+}
+
+/// The epochs of which a node that does not run has a share.
+///
+/// # Errors
+/// As when the node starts.
+pub async fn shares<E: Runtime>(
+    context: E,
+    prefix: &str,
+    key: &SecretsKey,
+) -> Result<Vec<u64>, SecretsError> {
+    let secrets = Secrets::open(context, prefix, key).await?;
+    let with_share = secrets.by_epoch.iter().filter(|(_, of)| of.share.is_some());
+    Ok(with_share.map(|(epoch, _)| epoch.get()).collect())
 }
 
 impl<E: Runtime> Secrets<E> {
@@ -256,5 +271,61 @@ impl<E: Runtime> SecretStore for Secrets<E> {
             self.write(|disk| disk.retain(|epoch, _| *epoch >= min))
                 .await;
         }
+    }
+}
+
+/// Secrets for whoever reads or erases them while the ceremony has them. Clones share them.
+pub struct SharedSecrets<E: Runtime>(Arc<Mutex<Secrets<E>>>);
+
+impl<E: Runtime> Clone for SharedSecrets<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: Runtime> SharedSecrets<E> {
+    /// Shares them.
+    pub fn new(secrets: Secrets<E>) -> Self {
+        Self(Arc::new(Mutex::new(secrets)))
+    }
+
+    /// Erases all, durably.
+    pub async fn erase(&self) {
+        self.0.lock().await.prune(Epoch::new(u64::MAX)).await;
+    }
+}
+
+impl<E: Runtime> SecretStore for SharedSecrets<E> {
+    async fn put_share(&mut self, epoch: Epoch, share: Share) {
+        self.0.lock().await.put_share(epoch, share).await;
+    }
+
+    async fn get_share(&mut self, epoch: Epoch) -> Option<Share> {
+        self.0.lock().await.get_share(epoch).await
+    }
+
+    async fn put_seed(&mut self, epoch: Epoch, seed: Summary) {
+        self.0.lock().await.put_seed(epoch, seed).await;
+    }
+
+    async fn get_seed(&mut self, epoch: Epoch) -> Option<Summary> {
+        self.0.lock().await.get_seed(epoch).await
+    }
+
+    async fn put_dealing<P: PublicKey>(&mut self, epoch: Epoch, dealer: P, dealing: DealerPrivMsg) {
+        let mut secrets = self.0.lock().await;
+        secrets.put_dealing(epoch, dealer, dealing).await;
+    }
+
+    async fn get_dealing<P: PublicKey>(
+        &mut self,
+        epoch: Epoch,
+        dealer: &P,
+    ) -> Option<DealerPrivMsg> {
+        self.0.lock().await.get_dealing(epoch, dealer).await
+    }
+
+    async fn prune(&mut self, min: Epoch) {
+        self.0.lock().await.prune(min).await;
     }
 }
