@@ -16,6 +16,8 @@ pub const GET_PROOF: &str = "ashlar_getProof";
 pub const VALIDATORS: &str = "ashlar_validators";
 /// `ashlar_upgrades()`: which rules hold from which height on, and what the node's program knows.
 pub const UPGRADES: &str = "ashlar_upgrades";
+/// `ashlar_health()`: whether blocks become final, and if not, why.
+pub const HEALTH: &str = "ashlar_health";
 /// `ashlar_subscribe("finalized", {"from"}?)`: every finalized block from a height on.
 pub const SUBSCRIBE: &str = "ashlar_subscribe";
 /// `ashlar_unsubscribe(id)`.
@@ -136,6 +138,62 @@ pub struct NextVersion {
     pub height: U64,
     /// Blocks until then.
     pub blocks_left: U64,
+}
+
+/// What a node knows of how its network goes on. As of half a second ago at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// In one word.
+    pub state: HealthState,
+    /// The last block that is final here.
+    pub height: U64,
+    /// Milliseconds since it became final here, or since the node started if it had it already.
+    pub without_block_ms: U64,
+    /// The epoch of the next block.
+    pub epoch: U64,
+    /// Votes that make a block final.
+    pub quorum: U64,
+    /// How many of the validators are reachable.
+    pub reachable: U64,
+    /// Who validates in this epoch; nobody if the node does not know.
+    pub validators: Vec<ValidatorHealth>,
+    /// The ed25519 key of the node.
+    pub node: B256,
+    /// Whether the node is one of the validators.
+    pub validates: bool,
+    /// Whether it has a share of the network's key in this epoch, without which it cannot vote.
+    pub has_share: bool,
+    /// Whether enough of the others grant it its key now. It holds its votes back while they do not.
+    pub may_sign: bool,
+    /// What is wrong, and what comes next or is to be done.
+    pub explanation: Option<String>,
+}
+
+/// How a chain goes on, as a node sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// Blocks become final.
+    Finalizing,
+    /// No block has become final for longer than a few views take that time out.
+    Stalled,
+    /// The node takes the state from others, and follows no chain yet.
+    Syncing,
+    /// The node's program does not know the rules of the next block.
+    Outdated,
+}
+
+/// One that validates, as another node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValidatorHealth {
+    /// The ed25519 key by which the other nodes know it.
+    pub public_key: B256,
+    /// The name of its organization, if `Members` knows it.
+    pub organization: Option<String>,
+    /// Whether a message of it arrived lately; always true of the node that is asked.
+    pub reachable: bool,
 }
 
 /// The validators' certificate over the last of some headers.

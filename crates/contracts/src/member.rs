@@ -31,6 +31,26 @@ pub fn nodes_of(organization: B256) -> U256 {
     entry(organization, 5)
 }
 
+/// The slot with the id of a node's organization in the storage of `Members`: zero if the key is no node's.
+pub fn organization_of_node(key: B256) -> U256 {
+    entry(key, 4)
+}
+
+/// The slot with an organization's name in the storage of `Members`, for [`name`].
+pub fn name_of(organization: B256) -> U256 {
+    next(entry(organization, 2))
+}
+
+/// The name that its slot holds; none if there is none.
+pub fn name(slot: U256) -> Option<String> {
+    let bytes = slot.to_be_bytes::<32>();
+    let (length, text) = bytes.split_last()?;
+    // An odd one would be of a string with slots of its own.
+    let length = usize::from(length.checked_div(2)?);
+    let text = text.get(..length).filter(|text| !text.is_empty())?;
+    Some(core::str::from_utf8(text).ok()?.into())
+}
+
 /// The slot of an item of a list whose length is in `list`.
 pub fn item(list: U256, index: u64) -> U256 {
     items(list).wrapping_add(U256::from(index))

@@ -34,5 +34,5 @@ pub use content::Sealed;
 pub use cursor::Cursor;
 pub use error::Error;
 pub use group::Writer;
-pub use open::{Binding, FILE, Options};
+pub use open::{Binding, FILE, Options, snapshot};
 pub use record::{Entry, Failure, Inserted, NewRecord, Page, RecordRow, State, Unsettled};

@@ -78,6 +78,26 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Writes the database of a data directory, as it is at one moment, into a file of its own that is durable on return. Whoever
+/// works on the directory goes on meanwhile.
+///
+/// # Errors
+/// [`Error`] of SQLite or the disk. The target must not exist.
+pub fn snapshot(dir: &Path, to: &Path) -> Result<(), Error> {
+    let disk = |error: std::io::Error| Error::Disk {
+        detail: format!("{}: {error}", to.display()),
+    };
+    let connection = open_reader(&dir.join(FILE))?;
+    let target = to.to_str().ok_or_else(|| Error::Disk {
+        detail: format!("{} is no UTF-8", to.display()),
+    })?;
+    // So that nobody else can read it while it is written. SQLite takes an empty file for a database to be made.
+    let file = std::fs::File::create_new(to).map_err(disk)?;
+    restrict(to)?;
+    connection.execute("VACUUM INTO ?1", params![target])?;
+    file.sync_all().map_err(disk)
+}
+
 /// The database holds tenants' names and keys: not for other users of the machine.
 fn restrict(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]

@@ -1,9 +1,12 @@
 //! `/healthz` and `/readyz`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use client::problem::Problem;
+use client::{
+    node::{self, HealthState},
+    problem::Problem,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +14,9 @@ use crate::{
     app::{App, now_ms},
     problem::{Code, Refusal},
 };
+
+/// How long a node may take to say how its network goes on.
+const NODE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The process answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,7 +55,8 @@ pub(crate) async fn healthz() -> Json<Alive> {
 /// Readiness
 ///
 /// The journal takes a write, a node is followed, final blocks come, and the account's nonce is known. Otherwise 503
-/// with what is wrong; records are still accepted as long as they can be stored.
+/// with what is wrong; records are still accepted as long as they can be stored. The code is `finality_stalled` if all that is
+/// wrong is that the network makes no block, and the node says so; else `not_ready`.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -65,6 +72,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, R
     if let Err(error) = app.journal.writer.try_write(|tx| tx.probe(now_ms())).await {
         wrong.push(format!("the journal cannot be written: {error}"));
     }
+    let own = wrong.len();
     let view = app.shell.view();
     let trouble = view
         .trouble
@@ -89,6 +97,15 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, R
         }
         Some(_) => {}
     }
+    if own == 0
+        && !wrong.is_empty()
+        && let Some(explanation) = stalled(&app).await
+    {
+        return Err(Refusal::new(
+            Code::FinalityStalled,
+            format!("{explanation}."),
+        ));
+    }
     if !wrong.is_empty() {
         return Err(Refusal::new(
             Code::NotReady,
@@ -101,4 +118,12 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, R
         node: view.node.unwrap_or_default(),
         backlog: app.shell.backlog(),
     }))
+}
+
+/// What the node says of a network that makes no block; none if there is no such node. While blocks are missing the gateway
+/// looks for another node that has some, so at times it follows none.
+async fn stalled(app: &App) -> Option<String> {
+    let asked = app.nodes.call(node::HEALTH, [(); 0]);
+    let health: node::Health = tokio::time::timeout(NODE_TIMEOUT, asked).await.ok()?.ok()?;
+    (health.state == HealthState::Stalled).then(|| health.explanation.unwrap_or_default())
 }

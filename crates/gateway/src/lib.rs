@@ -13,6 +13,7 @@
 //! - [`config`]: what is configured; [`start`](Gateway): from configuration to a running gateway
 //! - `serve`, `admit`, `auth`, `problem`: what every request meets
 //! - `record`: the routes of `/v1/records`; `governance`: those of `/v1/governance`
+//! - `backup`: what must not be lost
 //! - `health`, `metrics`, `page`: what operators and people look at
 //!
 //! It must not know SQL, signing, or the inside of the chain; handlers only.
@@ -21,6 +22,7 @@ mod admit;
 mod answer;
 mod app;
 mod auth;
+mod backup;
 mod body;
 pub mod config;
 mod error;
@@ -36,6 +38,7 @@ mod router;
 mod serve;
 mod start;
 
+pub use backup::{key_files, snapshot};
 pub use config::{ApiKey, Config};
 pub use error::Error;
 pub use router::openapi;

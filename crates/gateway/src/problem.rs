@@ -25,6 +25,7 @@ pub(crate) enum Code {
     FieldInvalid,
     FieldMissing,
     FieldUnknown,
+    FinalityStalled,
     GovernanceRefused,
     IdConflict,
     IdempotencyKeyInvalid,
@@ -140,6 +141,13 @@ impl Code {
                 S::BAD_REQUEST,
                 "A field is unknown",
                 "Remove the field, or correct its name; what belongs to the fact goes into `data`.",
+            ),
+            Self::FinalityStalled => (
+                "finality_stalled",
+                S::SERVICE_UNAVAILABLE,
+                "No block of the network becomes final",
+                "Records are accepted and kept, and become final when the network goes on, with nothing more to do. What is \
+                 final already can be read. The detail says which validators the network waits for.",
             ),
             Self::GovernanceRefused => (
                 "governance_refused",
@@ -316,9 +324,11 @@ impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after_s = match code {
             Code::Overloaded | Code::ReceiptNotReady => Some(1),
-            Code::BacklogFull | Code::StorageFull | Code::NodeUnavailable | Code::NotReady => {
-                Some(5)
-            }
+            Code::BacklogFull
+            | Code::StorageFull
+            | Code::NodeUnavailable
+            | Code::NotReady
+            | Code::FinalityStalled => Some(5),
             _ => None,
         };
         Self {

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Name of the file with the key that content is sealed under.
-const MASTER_KEY_FILE: &str = "master.key";
+pub(crate) const MASTER_KEY_FILE: &str = "master.key";
 
 /// Reads of the database at once.
 const READS_MAX: usize = 16;

@@ -32,6 +32,7 @@ mod fee;
 mod fill;
 mod filter;
 mod finality;
+mod health;
 mod large;
 mod log;
 mod mempool;

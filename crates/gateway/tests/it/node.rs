@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +60,8 @@ pub struct World {
     height: watch::Sender<u64>,
     /// Whether blocks are made.
     running: watch::Sender<bool>,
+    /// How often somebody asked for final blocks.
+    subscriptions: AtomicU64,
 }
 
 impl World {
@@ -65,6 +70,7 @@ impl World {
             chain: Mutex::new(Chain::new(account)),
             height: watch::Sender::new(0),
             running: watch::Sender::new(true),
+            subscriptions: AtomicU64::new(0),
         });
         let idle = Arc::downgrade(&world);
         tokio::spawn(async move {
@@ -85,6 +91,11 @@ impl World {
     /// Stops or resumes the making of blocks.
     pub fn run(&self, running: bool) {
         self.running.send_replace(running);
+    }
+
+    /// How often somebody asked for final blocks.
+    pub fn subscriptions(&self) -> u64 {
+        self.subscriptions.load(Ordering::Relaxed)
     }
 
     pub fn produce(&self) {
@@ -215,7 +226,10 @@ impl Shared {
         let behaviour = *self.behaviour.lock().unwrap();
         match method {
             "ashlar_getIdentity" => Ok(json!(self.identity(behaviour))),
-            "ashlar_subscribe" => Ok(json!("0x1")),
+            "ashlar_subscribe" => {
+                self.world.subscriptions.fetch_add(1, Ordering::Relaxed);
+                Ok(json!("0x1"))
+            }
             "ashlar_getFinalization" => {
                 assert_eq!(params[0], "finalized");
                 let chain = self.world.chain();
@@ -259,6 +273,17 @@ impl Shared {
                 let found = chain.receipts().find(|(found, ..)| *found == hash);
                 Ok(found.map_or(Value::Null, |(.., receipt)| {
                     serde_json::from_str(&receipt.to_json()).unwrap()
+                }))
+            }
+            "ashlar_health" => {
+                let running = *self.world.running.borrow();
+                let explanation =
+                    (!running).then_some("2 of 4 validators are reachable, 3 are needed");
+                Ok(json!({
+                    "state": if running { "finalizing" } else { "stalled" },
+                    "height": U64::from(self.world.chain().height()), "withoutBlockMs": "0x1f40", "epoch": "0x0",
+                    "quorum": "0x3", "reachable": if running { "0x4" } else { "0x2" }, "validators": [],
+                    "node": B256::ZERO, "validates": false, "hasShare": false, "maySign": false, "explanation": explanation,
                 }))
             }
             other => Err(format!(

@@ -342,6 +342,57 @@ async fn the_backlog_is_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_network_is_named_and_promises_are_kept() {
+    let harness = Harness::with(&[Behaviour::Honest], |config| {
+        config.limits.stall_seconds = 1;
+    })
+    .await;
+    harness.ready().await;
+    let client = harness.client();
+    let before = client.record_final("k0", &request(&shipment(0))).await;
+    let before = before.unwrap();
+    harness.world.run(false);
+    crate::harness::until(|| async { harness.get("/readyz").await.status() != StatusCode::OK })
+        .await;
+    let is_named = async || {
+        let refusal = problem(harness.get("/readyz").await).await;
+        assert_eq!((refusal.status, &*refusal.code), (503, "finality_stalled"));
+        assert_eq!(
+            refusal.detail,
+            "2 of 4 validators are reachable, 3 are needed."
+        );
+    };
+    // Whatever the gateway does meanwhile to find a node that has blocks.
+    let asked = harness.world.subscriptions();
+    crate::harness::until(|| async {
+        is_named().await;
+        harness.world.subscriptions() >= asked + 2
+    })
+    .await;
+    for number in 1..=20 {
+        is_named().await;
+        let accepted = harness
+            .post("/v1/records", &format!("k{number}"), &shipment(number))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(accepted.status(), StatusCode::ACCEPTED);
+    }
+    let again = client.record_final("k0", &request(&shipment(0))).await;
+    assert_eq!(again.unwrap(), before, "what is final can be read");
+    harness.world.run(true);
+    harness.ready().await;
+    for number in 1..=20 {
+        let fact = request(&shipment(number));
+        client
+            .record_final(&format!("k{number}"), &fact)
+            .await
+            .unwrap();
+    }
+    assert_eq!(harness.world.chain().commitments.len(), 21);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_are_shed_and_operators_get_in() {
     let harness = Harness::with(&[Behaviour::Honest], |config| {
         config.limits.requests = 2;

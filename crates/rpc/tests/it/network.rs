@@ -50,6 +50,33 @@ async fn a_node_says_where_it_belongs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_says_how_it_goes_on() {
+    let node = Node::start().await;
+    // It looks twice a second.
+    let health = node
+        .until("ashlar_health", |health| quantity(&health["height"]) > 0)
+        .await;
+    let without = &health["withoutBlockMs"];
+    assert!(quantity(without) < 6_000, "{health}");
+    let committee = node.spec.committee().unwrap();
+    let key = committee.validators().iter().next().unwrap();
+    let key = hex::encode_prefixed(commonware_codec::Encode::encode(key));
+    assert_eq!(
+        health,
+        json!({
+            "state": "finalizing", "height": health["height"], "withoutBlockMs": without, "epoch": health["epoch"],
+            "quorum": "0x1", "reachable": "0x1",
+            "validators": [{"publicKey": key, "organization": "first", "reachable": true}],
+            "node": key, "validates": true, "hasShare": true, "maySign": true, "explanation": null,
+        })
+    );
+    assert_eq!(
+        node.error("ashlar_health", json!([1])).await,
+        "-32602: too many arguments, want at most 0"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_served_says_so() {
     let node = Node::start().await;
     for (method, text) in [

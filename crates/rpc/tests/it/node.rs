@@ -360,6 +360,22 @@ impl Node {
         self.deploy(from, &code).await
     }
 
+    /// Calls a method until it answers such a value, which it gives.
+    pub async fn until(&self, method: &str, such: impl Fn(&Value) -> bool) -> Value {
+        let mut again = tokio::time::interval(Duration::from_millis(5));
+        let answered = async {
+            loop {
+                again.tick().await;
+                let value = self.call(method, json!([])).await;
+                if such(&value) {
+                    return value;
+                }
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(60), answered).await;
+        answered.expect("it never answers so")
+    }
+
     /// Waits until this height is final.
     pub async fn wait_for(&self, height: u64) {
         while self.height().await < height {
