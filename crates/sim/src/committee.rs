@@ -22,7 +22,10 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
     collections::BTreeMap,
     num::NonZeroU64,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32},
+    },
 };
 use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Limits, Pacing, PublicKey};
 
@@ -35,8 +38,10 @@ pub struct Validator {
     pub public_key: PublicKey,
     /// Share of the network's BLS key at block 0, of those that validate then.
     pub share: Option<chain::Share>,
-    /// How often its disk was replaced by an empty one.
+    /// How often its disk was replaced by another one.
     pub disk: Arc<AtomicU32>,
+    /// Whether its disk is a backup from before it first ran, and it has not run from it.
+    pub restored: Arc<AtomicBool>,
     /// To whom it lies.
     pub victim: Victim,
 }
@@ -94,6 +99,7 @@ impl Setup {
                 share: shares.get_value(&signer.public_key()).cloned(),
                 signer,
                 disk: Arc::default(),
+                restored: Arc::default(),
                 victim: Victim::default(),
             })
             .collect();

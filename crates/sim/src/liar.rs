@@ -1,6 +1,7 @@
-//! A validator that lies to a node which takes the state from others: what it sends, it damages.
+//! Validators that lie: to a node which takes the state from others, or when the key is shared anew. What they send is
+//! damaged, or does not leave them.
 
-use crate::witness::Witness;
+use crate::{plan::Dealing, witness::Witness};
 use alloy_primitives::bytes::{Bytes, BytesMut};
 use commonware_actor::{Feedback, Unreliable};
 use commonware_p2p::{CheckedSender, LimitedSender, Recipients};
@@ -14,6 +15,8 @@ use types::PublicKey;
 
 /// Channels on which a newcomer asks: blocks, state, the latest block (in the order of [`chain::CHANNELS`]).
 pub const ASKED: [u64; 3] = [3, 5, 7];
+/// The channel of those who share the key anew.
+pub const DEALING: u64 = 6;
 /// Shorter messages are questions.
 const ANSWER_BYTES: usize = 60;
 /// Percent of answers that are lies.
@@ -29,45 +32,86 @@ impl Victim {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(victim);
     }
 
+    /// Whether there is one.
+    pub fn is_chosen(&self) -> bool {
+        let victim = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        victim.is_some()
+    }
+
     fn is(&self, to: &[PublicKey]) -> bool {
         let victim = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         victim.as_ref().is_some_and(|victim| to == [victim.clone()])
     }
 }
 
+/// What a validator does to its messages.
+#[derive(Clone)]
+enum Manner {
+    /// It damages what this node gets.
+    Mislead(Victim),
+    /// It damages what anybody gets.
+    MisleadAll,
+    /// It keeps them.
+    Hush,
+}
+
 /// How a validator lies.
 #[derive(Clone)]
 pub struct Malice {
-    victim: Victim,
+    manner: Manner,
+    fault: &'static str,
     rng: Arc<Mutex<StdRng>>,
     witness: Witness,
 }
 
 impl Malice {
-    /// Towards a node.
-    pub fn new(victim: Victim, seed: u64, witness: Witness) -> Self {
+    /// Towards a node that takes the state from others.
+    pub fn towards(victim: Victim, seed: u64, witness: Witness) -> Self {
+        Self::new(Manner::Mislead(victim), "sync_lie", seed, witness)
+    }
+
+    /// As a dealer.
+    pub fn dealing(dealing: Dealing, seed: u64, witness: Witness) -> Self {
+        let (manner, fault) = match dealing {
+            Dealing::Silent => (Manner::Hush, "silent_dealer"),
+            Dealing::False => (Manner::MisleadAll, "false_dealer"),
+        };
+        Self::new(manner, fault, seed, witness)
+    }
+
+    fn new(manner: Manner, fault: &'static str, seed: u64, witness: Witness) -> Self {
         Self {
-            victim,
+            manner,
+            fault,
             rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
             witness,
         }
     }
 
-    fn corrupt(&self, to: &[PublicKey], message: Bytes) -> Bytes {
-        if !self.victim.is(to) || message.len() < ANSWER_BYTES {
-            return message;
+    /// What is sent instead of a message.
+    fn corrupt(&self, to: &[PublicKey], message: Bytes) -> Option<Bytes> {
+        match &self.manner {
+            Manner::Hush => {
+                self.witness.fault(self.fault);
+                return None;
+            }
+            Manner::Mislead(victim) if !victim.is(to) => return Some(message),
+            Manner::Mislead(_) | Manner::MisleadAll if message.len() < ANSWER_BYTES => {
+                return Some(message);
+            }
+            Manner::Mislead(_) | Manner::MisleadAll => {}
         }
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         if rng.random_range(0..100_u32) >= LIES {
-            return message;
+            return Some(message);
         }
         let at = rng.random_range(ANSWER_BYTES / 2..message.len());
         let mut message = BytesMut::from(message);
         if let Some(byte) = message.get_mut(at) {
             *byte ^= 1 << rng.random_range(0..8_u32);
         }
-        self.witness.fault("sync_lie");
-        message.freeze()
+        self.witness.fault(self.fault);
+        Some(message.freeze())
     }
 }
 
@@ -78,6 +122,14 @@ pub struct Liar<S> {
     pub sender: S,
     /// How it lies, if it may.
     pub malice: Option<Malice>,
+}
+
+impl<S> Liar<S> {
+    /// A sender that never does.
+    pub const fn honest(sender: S) -> Self {
+        let malice = None;
+        Self { sender, malice }
+    }
 }
 
 impl<S: LimitedSender<PublicKey = PublicKey>> LimitedSender for Liar<S> {
@@ -114,7 +166,9 @@ impl<C: CheckedSender<PublicKey = PublicKey>> CheckedSender for Checked<C> {
             return self.checked.send(message, priority);
         };
         let whole: Bytes = message.into().coalesce().into();
-        let said = malice.corrupt(&self.checked.recipients(), whole);
-        self.checked.send(said, priority)
+        match malice.corrupt(&self.checked.recipients(), whole) {
+            Some(said) => self.checked.send(said, priority),
+            None => Unreliable::Rejected,
+        }
     }
 }

@@ -22,13 +22,19 @@ mod committee;
 mod liar;
 mod oracle;
 mod panics;
+#[cfg(test)]
+mod partition;
 mod plan;
 mod run;
 mod service;
 mod traffic;
+#[cfg(test)]
+mod trial;
+mod twins;
 #[cfg(test)]
 mod upgrade;
 mod witness;
 
 pub use plan::{Fault, Plan, Services, Weather};
 pub use run::{Report, run};
+pub use twins::{Twin, Twins, twins};

@@ -34,6 +34,14 @@ pub enum Fault {
         /// A validator that damages what it answers the newcomer.
         liar: usize,
     },
+    /// A validator's process ends, and after the pause a backup takes its place that was made when it had just been set up: it
+    /// has the share of epoch 0, and nothing of what was signed with it.
+    Restore {
+        /// Which validator.
+        validator: usize,
+        /// How long it is down.
+        down: Duration,
+    },
     /// The network splits: this many validators on one side, the others on the other.
     Partition {
         /// Validators on the first side.
@@ -69,6 +77,26 @@ pub struct Move {
     pub node: usize,
     /// Whether it validates from now on.
     pub validates: bool,
+}
+
+/// A node crashes when it has come so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stumble {
+    /// The height.
+    pub height: u64,
+    /// Which node.
+    pub node: usize,
+    /// How long it is down.
+    pub down: Duration,
+}
+
+/// How a validator misbehaves whenever the key is shared anew. Its consensus is honest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dealing {
+    /// It says nothing: no shares, no acknowledgements.
+    Silent,
+    /// What it says is damaged now and then: some get a share that is none, and speak with it no more.
+    False,
 }
 
 /// How unreliable the way is between clients, gateways and validators.
@@ -129,6 +157,10 @@ pub struct Plan {
     pub cycles: Vec<Vec<(Duration, Fault)>>,
     /// How members change who validates, with the time after the start of the power cycle.
     pub moves: Vec<Vec<(Duration, Move)>>,
+    /// Crashes in given phases of an epoch, the last one first.
+    pub stumbles: Vec<Stumble>,
+    /// The validator that misbehaves as a dealer, and how.
+    pub dealer: Option<(usize, Dealing)>,
     /// How long faults go on in one power cycle.
     pub phase: Duration,
     /// Nodes that do not validate at first.
@@ -175,7 +207,7 @@ impl Plan {
         let moves = (0..cycles)
             .map(|_| moves(&mut rng, &mut validators, phase, spare))
             .collect();
-        Self {
+        let mut plan = Self {
             seed,
             moves,
             cycles: cycles_of(&mut rng, cycles, phase),
@@ -185,7 +217,34 @@ impl Plan {
             jitter: Duration::from_millis(rng.random_range(0..20)),
             delivered: rng.random_range(95..=100),
             services: services(&mut rng),
+            stumbles: stumbles(&mut rng, spare),
+            dealer: (lives && rng.random_bool(0.6)).then(|| {
+                let dealing = if rng.random() {
+                    Dealing::Silent
+                } else {
+                    Dealing::False
+                };
+                (rng.random_range(0..VALIDATORS), dealing)
+            }),
+        };
+        if plan.outcast().is_some() {
+            // It is the one that may fail: beside it nobody may be without a share.
+            for faults in &mut plan.cycles {
+                faults.retain(|(_, fault)| {
+                    !matches!(
+                        fault,
+                        Fault::Amnesia { .. } | Fault::Restore { .. } | Fault::Replacement { .. }
+                    )
+                });
+            }
         }
+        plan
+    }
+
+    /// The validator that the others do not speak with once it has sent them what cannot be.
+    pub fn outcast(&self) -> Option<usize> {
+        let (dealer, dealing) = self.dealer?;
+        (dealing == Dealing::False).then_some(dealer)
     }
 }
 
@@ -217,26 +276,42 @@ fn services(rng: &mut StdRng) -> Services {
     }
 }
 
-/// The faults of each power cycle. In half of the runs one validator loses its share, which as many as f may at a time, and in
-/// half of these all else, too.
+/// Crashes in all phases of epochs, in runs that are long enough for some.
+fn stumbles(rng: &mut StdRng, spare: usize) -> Vec<Stumble> {
+    if spare == 0 {
+        return Vec::new();
+    }
+    let count = rng.random_range(0..=6_usize);
+    let mut all: Vec<_> = (0..count)
+        .map(|_| Stumble {
+            height: rng.random_range(1..200),
+            node: rng.random_range(0..VALIDATORS + spare),
+            down: Duration::from_millis(rng.random_range(50..1_500)),
+        })
+        .collect();
+    all.sort_by_key(|stumble| std::cmp::Reverse(stumble.height));
+    all
+}
+
+/// The faults of each power cycle. In most runs one validator loses its share, which as many as f may at a time: by itself, with
+/// all else, or because of a backup that is too old.
 fn cycles_of(rng: &mut StdRng, cycles: usize, phase: Duration) -> Vec<Vec<(Duration, Fault)>> {
     let mut all: Vec<_> = (0..cycles).map(|_| faults(rng, phase)).collect();
-    let loss = rng.random_range(0..4_u32);
-    if loss < 2
+    let loss = rng.random_range(0..5_u32);
+    if loss < 3
         && let Some(cycle) = all.iter_mut().choose(rng)
     {
         let at = phase.mul_f64(rng.random_range(0.1..0.7));
         let validator = rng.random_range(0..VALIDATORS);
         let down = Duration::from_millis(rng.random_range(50..1_000));
-        let fault = if loss == 0 {
-            Fault::Amnesia { validator, down }
-        } else {
-            let other = (validator + rng.random_range(1..VALIDATORS)) % VALIDATORS;
-            Fault::Replacement {
+        let fault = match loss {
+            0 => Fault::Amnesia { validator, down },
+            1 => Fault::Restore { validator, down },
+            _ => Fault::Replacement {
                 validator,
                 down,
-                liar: other,
-            }
+                liar: (validator + rng.random_range(1..VALIDATORS)) % VALIDATORS,
+            },
         };
         cycle.push((at, fault));
         cycle.sort_by_key(|(at, _)| *at);
@@ -328,7 +403,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_drawn() {
-        let mut kinds = [false; 7];
+        let mut kinds = [false; 8];
         for seed in 0..200 {
             for (_, fault) in Plan::new(seed).cycles.iter().flatten() {
                 let kind = match fault {
@@ -339,10 +414,11 @@ mod tests {
                     Fault::Gateway { .. } => 4,
                     Fault::Amnesia { .. } => 5,
                     Fault::Replacement { .. } => 6,
+                    Fault::Restore { .. } => 7,
                 };
                 kinds[kind] = true;
             }
         }
-        assert_eq!(kinds, [true; 7]);
+        assert_eq!(kinds, [true; 8]);
     }
 }

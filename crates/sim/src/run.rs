@@ -5,13 +5,13 @@ use crate::{
     committee::Setup,
     oracle::Oracle,
     panics::Panics,
-    plan::{Fault, Plan, VALIDATORS},
+    plan::{Fault, Plan, Stumble, VALIDATORS},
     service::Fleet,
     traffic::Transfers,
     witness::Witness,
 };
 use alloy_primitives::{B256, hex, keccak256};
-use chain::Node;
+use chain::{Calendar, Node};
 use commonware_runtime::{
     Clock as _,
     deterministic::{self, Context},
@@ -203,6 +203,14 @@ async fn power_cycle(context: &Context, mut world: World, cycle: usize, last: bo
     if let Some(fleet) = &mut world.fleet {
         fleet.power_off();
     }
+    for (who, whom) in cluster.blocked().await {
+        let text = format!("{who} blocked {whom}, which has not lied: it signed twice");
+        world.witness.violation(text);
+    }
+    for (index, error) in cluster.fenced() {
+        let text = format!("validator {index}, the only one with its key, was fenced: {error}");
+        world.witness.violation(text);
+    }
     world
 }
 
@@ -271,6 +279,15 @@ async fn fault_phase(
                 transfers.instruct(cluster, rng, change).await;
             }
         }
+        while let Some(stumble) = world.plan.stumbles.last().copied()
+            && cluster.height() >= stumble.height
+        {
+            world.plan.stumbles.pop();
+            if let Some(mark) = stumbled(cluster, world, stumble) {
+                world.witness.mark(mark);
+                undo.push((now + stumble.down, Undo::Start(stumble.node)));
+            }
+        }
         let (due, later): (Vec<_>, Vec<_>) = undo.into_iter().partition(|(at, _)| *at <= now);
         undo = later;
         for (_, action) in due {
@@ -288,6 +305,28 @@ async fn fault_phase(
         context.sleep(STEP).await;
     }
     undo.into_iter().map(|(_, action)| action).collect()
+}
+
+/// Lets a node crash, and gives the phase of the epoch in which it did.
+fn stumbled(cluster: &mut Cluster, world: &World, stumble: Stumble) -> Option<&'static str> {
+    let height = cluster.node(stumble.node)?.latest().number();
+    if !cluster.crash(stumble.node) {
+        return None;
+    }
+    world.witness.fault("crash_in_epoch");
+    let calendar = Calendar::new(world.setup.spec.epoch_blocks);
+    let (first, last) = (
+        calendar.first(calendar.epoch_of(height)),
+        calendar.last(calendar.epoch_of(height)),
+    );
+    let half = (last - first) / 2;
+    Some(match height - first {
+        0 | 1 => "crash_as_it_begins",
+        offset if offset + 2 < half => "crash_while_dealing",
+        offset if offset <= half + 2 => "crash_at_middle",
+        offset if offset + 2 < last - first => "crash_while_logging",
+        _ => "crash_as_it_ends",
+    })
 }
 
 async fn strike(
@@ -326,6 +365,13 @@ async fn strike(
             cluster.replace(validator, liar);
             undo.push((now + down, Undo::Start(validator)));
             "replacement"
+        }
+        Fault::Restore { validator, down } => {
+            if !cluster.restore(validator) {
+                return;
+            }
+            undo.push((now + down, Undo::Start(validator)));
+            "restored_backup"
         }
         Fault::Partition { side, lasts } => {
             cluster.partition(&side).await;
@@ -394,6 +440,7 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
     }
     debug!(now = ?context.current(), "everything is healed");
     let floor = world.oracle.as_ref().map_or(0, Oracle::height);
+    let outcast = world.plan.outcast();
     let begin = context.current();
     let deadline = begin + HEAL_PHASE;
     loop {
@@ -403,7 +450,9 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
             .as_mut()
             .map_or(0, |fleet| fleet.insist(&mut world.rng));
         let nodes = cluster.nodes();
-        let level = |(_, node): &&(usize, Node)| node.latest().number() >= floor + PROGRESS_BLOCKS;
+        let level = |(index, node): &&(usize, Node)| {
+            outcast == Some(*index) || node.latest().number() >= floor + PROGRESS_BLOCKS
+        };
         let behind = nodes.iter().filter(level).count() < world.setup.nodes.len();
         let transfers = world.transfers.open().count();
         if !behind && transfers == 0 && records == 0 {
@@ -430,7 +479,9 @@ async fn heal_phase(context: &Context, cluster: &mut Cluster, world: &mut World)
     fleet.ask_again(&mut world.rng).await;
     let accounts = fleet.accounts();
     observe(cluster, world).await;
-    let nodes = cluster.nodes();
+    let mut nodes = cluster.nodes();
+    // It is behind, if the others have cut it off.
+    nodes.retain(|(index, _)| outcast != Some(*index));
     if let Some(oracle) = &mut world.oracle {
         oracle.settle(&nodes, &world.witness).await;
         world.records = oracle

@@ -1,21 +1,18 @@
 //! Upgrades of a network whose validators do not all run the same program.
 
 use crate::{
-    cluster::{Cluster, quiet_storage},
+    cluster::Cluster,
     committee::Setup,
-    panics::Panics,
     plan::{Plan, VALIDATORS},
     traffic::sign,
+    trial::{SEED, simulate},
     witness::Witness,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use chain::{Node, Outdated, Program, upgrade};
-use commonware_runtime::{
-    Clock as _, Runner as _,
-    deterministic::{self, Context},
-};
+use commonware_runtime::{Clock as _, deterministic::Context};
 use contracts::{
     SystemContract,
     abi::IGovernance,
@@ -28,7 +25,6 @@ use std::{
 };
 use types::{ChainSpec, Fork, GenesisAccount};
 
-const SEED: u64 = 7;
 /// Stores how many zeros its input begins with: `CLZ`, which is no instruction before Osaka (EIP-7939).
 const COUNTER: Address = Address::repeat_byte(0xc1);
 const COUNT_ZEROS: [u8; 5] = [0x5f, 0x35, 0x1e, 0x5f, 0x55];
@@ -204,22 +200,6 @@ impl Network {
         assert_eq!(hashes.len(), 1, "at {height}");
         hashes.pop_first().unwrap()
     }
-}
-
-/// Runs a test, and gives the runtime's digest of all that happened beside its result.
-fn simulate<T: Send + 'static>(test: impl AsyncFnOnce(Context) -> T) -> (T, String) {
-    let panics = Panics::watch();
-    let config = deterministic::Config::new()
-        .with_seed(SEED)
-        .with_timeout(Some(Duration::from_secs(900)))
-        .with_storage_fault_config(quiet_storage());
-    let ran = deterministic::Runner::new(config).start(|context| async move {
-        let auditor = context.auditor();
-        let done = test(context).await;
-        (done, auditor.state())
-    });
-    assert_eq!(panics.unexpected(), Vec::<String>::new());
-    ran
 }
 
 async fn one_old_of_four(context: Context) -> B256 {

@@ -4,6 +4,7 @@ use alloy_primitives::{B256, U256};
 use chain::{Calendar, Node};
 use commonware_codec::Encode as _;
 use commonware_glue::dkg::{ReshareBlock as _, types::EpochOutcome};
+use commonware_utils::Participant;
 use contracts::{SystemContract, member};
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Block, Ceremony, ChainSpec, EpochInfo};
@@ -80,6 +81,16 @@ impl Epochs {
         let expected = match next.outcome {
             EpochOutcome::Success => {
                 self.marks.insert("reshared");
+                let publics = shares(&next);
+                if self.by_epoch.values().any(|past| {
+                    let past = shares(past);
+                    past.iter().any(|share| publics.contains(share))
+                }) {
+                    wrong.push(format!(
+                        "a share of an epoch before {} can still sign in it",
+                        next.epoch
+                    ));
+                }
                 &info.players
             }
             EpochOutcome::Failure => {
@@ -120,4 +131,13 @@ impl Epochs {
         }
         wrong
     }
+}
+
+/// The public parts of an epoch's shares.
+fn shares(info: &EpochInfo) -> BTreeSet<Vec<u8>> {
+    let sharing = info.output.public();
+    (0..info.output.players().len())
+        .filter_map(|index| sharing.partial_public(Participant::from_usize(index)).ok())
+        .map(|share| share.encode().to_vec())
+        .collect()
 }
