@@ -35,6 +35,12 @@ pub enum Command {
     Node(ServiceArgs),
     /// Run one gateway from a TOML file
     Gateway(ServiceArgs),
+    /// Say how a node is, and what to do: exit 0 no problem, 1 a problem, 2 cannot tell
+    Doctor(DoctorArgs),
+    /// Copy what a node or a gateway must not lose; it may run meanwhile
+    Backup(BackupArgs),
+    /// Make a directory of a backup again
+    Restore(RestoreArgs),
     /// Decide together: proposals, what they would lead to, votes
     Gov(GovArgs),
     /// Who the members are, and which of their nodes validate
@@ -105,6 +111,51 @@ pub struct ServiceArgs {
     /// Stop when standard input closes, that is when whoever started us is gone
     #[arg(long)]
     pub stop_with_parent: bool,
+}
+
+/// `ashlar doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each line is a finding: ok, a warning, a PROBLEM, or unknown; after the arrow stands what to do. Nothing is changed.\n\nOn the machine of a node, running or not:\n  ashlar doctor --dir D                       where D/node.toml is\nA node that runs, anywhere:\n  ashlar doctor --rpc http://127.0.0.1:8545\nOn a network of `ashlar up`:\n  ashlar doctor --dir .ashlar/validators/0\nIn scripts:\n  ashlar doctor --json --rpc URL || alert     {\"verdict\": \"problem\", \"findings\": [{\"check\", \"verdict\", \"finding\", \"next\"}]}"
+)]
+pub struct DoctorArgs {
+    /// The directory of a node on this machine, with its node.toml: its files are looked at, and if it runs it is asked
+    #[arg(long, value_name = "D", conflicts_with = "rpc")]
+    pub dir: Option<PathBuf>,
+    /// JSON-RPC of a node that runs
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8545")]
+    pub rpc: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ashlar backup`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Of a gateway: its configuration, its journal as it is at one moment, and its keys. Of a node: its configuration, the chain spec\nand its network key; never its share nor its state, which the other nodes give a new machine (docs/backup.md).\n\n  ashlar backup --config acme/gateway/gateway.toml --out /mnt/backup/gateway-2026-11-22\n  ashlar backup --config acme/node.toml --out /mnt/backup/node"
+)]
+pub struct BackupArgs {
+    /// The configuration of the node or the gateway
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// A new directory, for you alone. It will hold keys
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `ashlar restore`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each file is compared with its digest in the backup first. Only if the original is gone for good: of two validators with one\nkey the second does not sign, and of two gateways with one account each is in the other's way (docs/backup.md).\n\n  ashlar restore /mnt/backup/gateway-2026-11-22 --dir acme/gateway"
+)]
+pub struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "BACKUP")]
+    pub backup: PathBuf,
+    /// A new directory
+    #[arg(long, value_name = "D")]
+    pub dir: PathBuf,
 }
 
 /// `ashlar network`.

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read as _, Seek as _, Write as _},
+    io::{ErrorKind, Read as _, Seek as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -75,6 +75,29 @@ pub struct DirectoryLock {
 }
 
 impl DirectoryLock {
+    /// Which process holds a directory, if any. Changes nothing.
+    pub fn holder(directory: &Path) -> Result<Option<String>> {
+        let path = directory.join("lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot open {}", path.display()));
+            }
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                file.read_to_string(&mut owner)?;
+                Ok(Some(owner.trim().to_owned()))
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
+
     /// Takes the directory, creating it if needed.
     pub fn take(directory: &Path) -> Result<Self> {
         fs::create_dir_all(directory)

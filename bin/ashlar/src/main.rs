@@ -2,8 +2,10 @@
 //! its own that another program could want.
 
 mod ask;
+mod backup;
 mod cli;
 mod demo;
+mod doctor;
 mod files;
 mod format;
 mod gateway;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     logging::start(&cli.command);
     let done = match cli.command {
         Command::Demo(args) => return demo::demo(&args),
+        Command::Doctor(args) => return doctor::doctor(&args),
         Command::Verify(args) => return verify::verify(&args),
         Command::Sim(args) => return sim::simulate(&args),
         Command::Vectors(args) => return vectors::run(&args),
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
         Command::Down(args) => up::down(&args),
         Command::Node(args) => node::node(&args),
         Command::Gateway(args) => gateway::gateway(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
         Command::Network(args) => network::command(&args),

@@ -259,6 +259,7 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
             advertise: None,
             max_peers: usize::from(validators).max(MAX_PEERS),
             peers: peers.clone(),
+            blocked: Vec::new(),
         };
         let config = NodeConfig {
             archive: true,

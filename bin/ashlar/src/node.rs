@@ -30,6 +30,8 @@ use std::{
 use types::ChainSpec;
 use zeroize::Zeroizing;
 
+/// Prefix of all that the chain stores, and of what the ceremony that made its key stores beside it.
+pub const PREFIX: &str = "ashlar";
 /// How long a stopping node may take to finish what it is doing.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -184,7 +186,7 @@ pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
 fn storage_failed(data_dir: &Path, cause: impl fmt::Display) -> anyhow::Error {
     anyhow!(
         "the node stopped, because it must not go on: {cause}. If its disk is full, free space and start it again. If \
-         files in {} are damaged, restore this validator's own backup; never copy another's",
+         files in {} are damaged, restore this validator's own backup; never copy another's (docs/backup.md)",
         data_dir.display(),
     )
 }
@@ -212,6 +214,13 @@ async fn serve(
         &namespace,
         chain::message_bytes_max(),
     )?;
+    let knocker = p2p::Knocker::new(
+        context.child("knocker"),
+        &key,
+        &config.p2p,
+        &namespace,
+        chain::message_bytes_max(),
+    )?;
     let mut quotas = chain::quotas().into_iter().zip(0_u64..);
     let channels = std::array::from_fn(|_| {
         let (quota, channel) = quotas.next().unwrap_or((chain::quotas()[0], u64::MAX));
@@ -224,7 +233,7 @@ async fn serve(
         context.child("chain"),
         chain::Config {
             spec,
-            partition_prefix: "ashlar".to_owned(),
+            partition_prefix: PREFIX.to_owned(),
             secrets_key: secrets_key(&key),
             signer: key,
             share,
@@ -278,11 +287,18 @@ async fn serve(
     let upgrades = node.upgrades().clone();
     tracing::info!("this program has {}", upgrades.program());
     let mut stopping = shutdown.clone();
+    let fence = node.clone();
     let serving = server.run(node, async move { stopping.requested().await });
     let mut shutdown = shutdown;
     tokio::select! {
         served = serving => served.context("JSON-RPC server"),
         outdated = upgrades.outdated() => Err(outdated.into()),
+        fenced = fence.fenced() => Err(fenced.into()),
+        refused = knocker.refused(|| fence.is_unheard()) => Err(anyhow!(
+            "another process seems to run with this validator's key: {refused} nodes are up, and take no (second) connection with \
+             it. Stop one of the two, and never run a copy: of the two, only the original may go on. If there is no other, this \
+             node may be no member's any more",
+        )),
         ended = consensus => Err(anyhow!("consensus ended: {ended:?}")),
         () = shutdown.requested() => Ok(()),
     }

@@ -107,6 +107,7 @@ pub(super) fn settle(
         advertise: place.advertise,
         max_peers: super::MAX_PEERS,
         peers: peers.to_vec(),
+        blocked: Vec::new(),
     };
     let config = NodeConfig {
         state_sync,

@@ -9,7 +9,7 @@ use crate::{
     cli::NewArgs,
     files::{DirectoryLock, write_public, write_secret},
     format,
-    node::{NodeConfig, free, read_key, secrets_key},
+    node::{NodeConfig, PREFIX, free, read_key, secrets_key},
     p2p::{self, P2pConfig, PeerConfig},
 };
 use alloy_primitives::{B256, U256, hex, keccak256};
@@ -36,8 +36,6 @@ use std::{
 };
 use types::{ChainSpec, Committee, Fees, Fork, PublicKey, TURNS_PER_EPOCH};
 
-/// Prefix of what the ceremony stores beside the chain.
-const PREFIX: &str = "ashlar";
 /// How long a founder that is done serves those that are behind, at most.
 const SERVED: Duration = Duration::from_secs(60);
 /// Seconds of a timelock, as `Parameters` bounds it.

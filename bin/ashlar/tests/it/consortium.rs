@@ -2,11 +2,15 @@
 //! network-life`.
 
 use crate::network::{self, Network, ashlar};
+use alloy_signer_local::PrivateKeySigner;
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
+/// An account that nobody has yet.
+const ACCOUNT: &str = "0x00000000000000000000000000000000000000AA";
 const KEY: &str = "0x00000000000000000000000000000000000000000000000000000000000000aa";
 
 fn run(args: &[&str]) -> Result<String, String> {
@@ -169,4 +173,52 @@ fn a_passport_leads_into_its_network_and_no_other() {
     let json = member(&["list", "--json"]).unwrap();
     let members: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(members["organizations"][0]["nodes"][0]["signs"], "signs");
+
+    let set_account = |permissions: &[&str], administrator: &str| {
+        let by = ["--dev-account", administrator];
+        member(&[&["set-account", ACCOUNT], permissions, &by].concat())
+    };
+    refused(set_account(&["transact"], "1"), "refused: NotAdministrator");
+    let may = set_account(&["transact"], "0").unwrap();
+    assert_eq!(may, format!("{ACCOUNT} may transact"));
+    let may = set_account(&["transact", "deploy"], "0").unwrap();
+    assert_eq!(may, format!("{ACCOUNT} may transact, deploy"));
+    let gone = set_account(&[], "0").unwrap();
+    assert_eq!(
+        gone,
+        format!("{ACCOUNT} belongs to the organization no more")
+    );
+    refused(set_account(&[], "0"), "refused: ");
+}
+
+#[test]
+fn a_gateway_is_made_once() {
+    let network = Network::start();
+    let config = network.path("validators/0/node.toml");
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("gateway");
+    let make = || {
+        let config = ["--config", config.to_str().unwrap()];
+        let place = ["--dir", dir.to_str().unwrap(), "--tenant", "sales"];
+        run(&[&["network", "gateway"], config.as_slice(), &place].concat())
+    };
+    let account = make().unwrap();
+    let key = fs::read_to_string(dir.join("relayer.key")).unwrap();
+    let signer: PrivateKeySigner = key.parse().unwrap();
+    assert_eq!(account, signer.address().to_string());
+    for secret in ["relayer.key", "api.key"] {
+        let mode = fs::metadata(dir.join(secret)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{secret}");
+    }
+    let gateway = fs::read_to_string(dir.join("gateway.toml")).unwrap();
+    assert!(
+        gateway.contains(network.status["identity"].as_str().unwrap()),
+        "{gateway}"
+    );
+    refused(
+        make(),
+        "gateway.toml is there already: choose another --dir",
+    );
+    let after = fs::read_to_string(dir.join("relayer.key")).unwrap();
+    assert_eq!(after, key, "its key is as it was");
 }

@@ -1,8 +1,11 @@
 //! The binary as its users meet it: exit codes, and what it says when something is wrong.
 
+mod backup;
 mod consortium;
+mod doctor;
 mod governance;
 mod network;
+mod peers;
 mod start;
 mod upgrade;
 mod verify;

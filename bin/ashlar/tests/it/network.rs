@@ -1,13 +1,15 @@
-//! A network of one validator in a process, in a directory of its own.
+//! A network in a directory of its own: one validator in one process, unless it is asked for more.
 
 use rand::RngExt as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
+    fmt::Debug,
     fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -42,6 +44,45 @@ pub fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `look` finds what it looks for, and gives that. What it saw instead is said when it has taken too long.
+pub async fn until<T, E: Debug>(mut look: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    // Again and again, but not so often that what it waits for gets no processor.
+    let mut again = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        again.tick().await;
+        match look().await {
+            Ok(found) => return found,
+            Err(instead) => assert!(Instant::now() < deadline, "{instead:?}"),
+        }
+    }
+}
+
+/// A node or a gateway in a process that ends with the test.
+pub struct Service(Child);
+
+impl Service {
+    /// `ashlar node` or `ashlar gateway` with this configuration.
+    pub fn start(command: &str, config: &Path) -> Self {
+        let mut command = ashlar(&[command, "--config"]);
+        command
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub struct Network {
     home: TempDir,
     pub status: Value,
@@ -50,12 +91,18 @@ pub struct Network {
 
 impl Network {
     pub fn start() -> Self {
+        Self::start_with(&["--validators", "1"])
+    }
+
+    /// As `ashlar up` makes it with these arguments.
+    pub fn start_with(args: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         // Others test at the same time: draw ports until they are free.
         for _ in 0..20 {
             let base: u16 = rand::rng().random_range(20_000..30_000);
-            let mut up = ashlar(&["up", "--json", "--validators", "1", "--port-base"])
-                .arg(base.to_string())
+            let mut up = ashlar(&["up", "--json"])
+                .args(args)
+                .args(["--port-base", &base.to_string()])
                 .arg("--dir")
                 .arg(home.path())
                 .stdout(Stdio::piped())
