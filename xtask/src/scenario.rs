@@ -9,10 +9,13 @@ mod ledger;
 mod load;
 mod network;
 mod network_life;
+mod process;
+mod quorum;
 mod reads;
 mod sender;
 mod state_sync;
 mod storage;
+mod twins;
 mod usage;
 mod wire;
 
@@ -36,8 +39,12 @@ pub(crate) enum Scenario {
     Clients(clients::Args),
     /// Found a network of four organizations by its ceremony, let one in and one go by vote, grow to seven validators and back
     NetworkLife(network_life::Args),
+    /// Kill as many of four validators as makes the network halt, and time its return in every order of restarts
+    Quorum(quorum::Args),
     /// Let a node join a long chain by taking the state from the others, and time it
     StateSync(state_sync::Args),
+    /// Start a copy of a running validator, then restore it from a backup: neither may sign
+    Twins(twins::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
     Epcis(epcis::Args),
 }
@@ -51,7 +58,9 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
         Scenario::Reads(args) => reads::run(&args),
         Scenario::Clients(args) => clients::run(&args),
         Scenario::NetworkLife(args) => network_life::run(&args),
+        Scenario::Quorum(args) => quorum::run(&args),
         Scenario::StateSync(args) => state_sync::run(&args),
+        Scenario::Twins(args) => twins::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Network {
     dir: PathBuf,
     validators: u16,
     port_base: u16,
+    /// Whether processes that died are started again.
+    restarts: bool,
     up: Option<Child>,
     /// Removes everything at the end.
     home: Option<tempfile::TempDir>,
@@ -96,9 +98,15 @@ impl Network {
             dir: home.path().join("network"),
             validators,
             port_base: free_ports(row(validators))?,
+            restarts: true,
             up: None,
             home: Some(home),
         })
+    }
+
+    /// From the next start on, processes that died stay dead.
+    pub(crate) const fn leave_dead(&mut self) {
+        self.restarts = false;
     }
 
     /// Its directory.
@@ -128,6 +136,7 @@ impl Network {
             .arg(self.port_base.to_string())
             .arg("--dir")
             .arg(&self.dir)
+            .args((!self.restarts).then_some("--no-restart"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -260,7 +269,8 @@ pub(crate) fn kill(process: u32) -> Result<()> {
     kill_process(pid(process)?, Signal::KILL).with_context(|| format!("cannot kill {process}"))
 }
 
-fn pid(process: u32) -> Result<Pid> {
+/// A process id as the system takes it.
+pub(crate) fn pid(process: u32) -> Result<Pid> {
     i32::try_from(process)
         .ok()
         .and_then(Pid::from_raw)
@@ -285,7 +295,7 @@ fn row(validators: u16) -> u16 {
 }
 
 /// The first of so many free ports.
-fn free_ports(row: u16) -> Result<u16> {
+pub(super) fn free_ports(row: u16) -> Result<u16> {
     for _ in 0..100 {
         let base = rand::rng().random_range(PORTS.start..PORTS.end - row);
         if bind(base, row).is_ok() {

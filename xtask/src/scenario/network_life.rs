@@ -2,7 +2,13 @@
 //! passports: founded by its ceremony, one organization let in and one gone by vote, grown to seven validators and back to
 //! four, under load. A receipt from its first minute must verify at the end, with the same identity.
 
-use super::{print, runtime, sender::Sender, wire::Wire};
+use super::{
+    print,
+    process::{self, Service},
+    runtime,
+    sender::Sender,
+    wire::Wire,
+};
 use crate::cargo;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -11,15 +17,13 @@ use client::{
     node::{Committee, VALIDATORS},
     record::RecordRequest,
 };
-use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs,
-    fs::File,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -118,27 +122,17 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 /// A running node.
 struct Node {
-    process: Child,
+    process: Service,
     /// Its last address byte: it is at 127.0.0.N.
     host: u8,
 }
 
-/// All nodes. Dropping it ends them.
+/// All nodes.
 struct World {
     program: PathBuf,
     home: PathBuf,
     nodes: BTreeMap<String, Node>,
-    gateways: Vec<Child>,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let nodes = self.nodes.values_mut().map(|node| &mut node.process);
-        for process in nodes.chain(&mut self.gateways) {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
+    gateways: Vec<Service>,
 }
 
 fn rpc(host: u8) -> String {
@@ -152,17 +146,7 @@ impl World {
 
     /// Runs the program to its end. Gives what it printed.
     fn ashlar(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(&self.program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "ashlar {} failed: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8(output.stdout)?)
+        process::run(&self.program, arguments)
     }
 
     /// The arguments that say where a node is.
@@ -178,18 +162,7 @@ impl World {
     }
 
     fn start(&mut self, name: &str, host: u8) -> Result<()> {
-        let dir = self.dir(name);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(dir.with_extension("log"))?;
-        let process = Command::new(&self.program)
-            .args(["node", "--stop-with-parent", "--config"])
-            .arg(dir.join("node.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
+        let process = Service::node(&self.program, &self.dir(name))?;
         self.nodes.insert(name.to_owned(), Node { process, host });
         Ok(())
     }
@@ -202,14 +175,8 @@ impl World {
 
     /// Stops a node as its operator does.
     fn stop(&mut self, name: &str) -> Result<()> {
-        let mut node = self.nodes.remove(name).context("no such node")?;
-        let pid = i32::try_from(node.process.id())
-            .ok()
-            .and_then(Pid::from_raw);
-        kill_process(pid.context("no process id")?, Signal::TERM)?;
-        let ended = node.process.wait()?;
-        ensure!(ended.success(), "node {name} ended with {ended}");
-        Ok(())
+        let node = self.nodes.remove(name).context("no such node")?;
+        node.process.stop().with_context(|| format!("node {name}"))
     }
 
     fn host(&self, name: &str) -> Result<u8> {
@@ -220,8 +187,7 @@ impl World {
     fn logs_tail(&self) -> String {
         let names = self.nodes.keys();
         let tails = names.map(|name| {
-            let log = self.dir(name).with_extension("log");
-            let text = fs::read_to_string(log).unwrap_or_default();
+            let text = fs::read_to_string(process::log(&self.dir(name))).unwrap_or_default();
             let lines: Vec<_> = text.lines().rev().take(6).collect();
             let lines: Vec<_> = lines.into_iter().rev().collect();
             format!("--- {name}\n{}", lines.join("\n"))
@@ -305,15 +271,7 @@ impl World {
         let make = ["network", "gateway", "--config", text(&node)?];
         let at = ["--dir", text(&place)?, "--listen", &listen];
         self.ashlar(&[make.as_slice(), &at].concat())?;
-        let log = File::create(place.with_extension("log"))?;
-        let process = Command::new(&self.program)
-            .args(["gateway", "--stop-with-parent", "--config"])
-            .arg(place.join("gateway.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        self.gateways.push(process);
+        self.gateways.push(Service::gateway(&self.program, &place)?);
         let key = fs::read_to_string(place.join("api.key"))?;
         Ok(Gateway::new(&format!("http://{listen}"), key.trim())?)
     }

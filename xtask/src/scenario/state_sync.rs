@@ -6,7 +6,9 @@
 
 use super::{
     network::{Network, Status},
-    print, runtime,
+    print,
+    process::{self, Service},
+    runtime,
     sender::Sender,
     usage::resident,
     wire::Wire,
@@ -15,15 +17,12 @@ use crate::cargo;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use anyhow::{Context as _, Result, bail, ensure};
 use rand::RngExt as _;
-use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     fmt, fs,
-    fs::File,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -283,21 +282,12 @@ fn size(dir: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// A node that joins. Dropping it ends it.
+/// A node that joins.
 struct Newcomer {
     program: PathBuf,
     dir: PathBuf,
     port: u16,
-    process: Option<Child>,
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
+    process: Option<Service>,
 }
 
 impl Newcomer {
@@ -305,15 +295,7 @@ impl Newcomer {
     fn join(program: &Path, network: &Network, rpc: &str) -> Result<Self> {
         let home = network.dir().parent().context("a directory above")?;
         let (dir, passport) = (home.join("newcomer"), home.join("passport.json"));
-        let ashlar = |arguments: &[&str]| -> Result<String> {
-            let output = Command::new(program)
-                .args(arguments)
-                .stdin(Stdio::null())
-                .output()?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "ashlar {arguments:?}: {said}");
-            Ok(String::from_utf8(output.stdout)?)
-        };
+        let ashlar = |arguments: &[&str]| process::run(program, arguments);
         let config = network.validator(0).join("node.toml");
         let text = |path: &Path| path.to_str().map(str::to_owned).context("a text");
         fs::write(
@@ -345,17 +327,8 @@ impl Newcomer {
 
     /// Starts it. The seconds until it has a block of this height.
     async fn start_until(&mut self, blocks: u64, args: &Args) -> Result<f64> {
-        let log = self.dir.with_extension("log");
-        let log_file = File::options().create(true).append(true).open(&log)?;
         let begin = Instant::now();
-        let process = Command::new(&self.program)
-            .args(["node", "--stop-with-parent", "--config"])
-            .arg(self.dir.join("node.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log_file)
-            .spawn()?;
-        self.process = Some(process);
+        self.process = Some(Service::node(&self.program, &self.dir)?);
         let patience = Duration::from_secs(args.seconds_max) * 5;
         loop {
             if let Ok(mut wire) = Wire::open(&self.rpc()).await
@@ -366,19 +339,15 @@ impl Newcomer {
             ensure!(
                 begin.elapsed() < patience,
                 "it is not level after {patience:?}: {}",
-                fs::read_to_string(&log)?
+                fs::read_to_string(process::log(&self.dir))?
             );
             tokio::time::sleep(LOOK).await;
         }
     }
 
     fn stop(&mut self) -> Result<()> {
-        let mut process = self.process.take().context("it does not run")?;
-        let pid = Pid::from_raw(i32::try_from(process.id())?).context("no process id")?;
-        kill_process(pid, Signal::TERM)?;
-        let ended = process.wait()?;
-        ensure!(ended.success(), "the newcomer ended with {ended}");
-        Ok(())
+        let process = self.process.take().context("it does not run")?;
+        process.stop().context("the newcomer")
     }
 }
 
