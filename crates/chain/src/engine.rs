@@ -184,7 +184,7 @@ pub fn message_bytes_max() -> u32 {
 pub fn quotas() -> [Quota; CHANNELS] {
     // A node at full speed sends another some 300 votes a second. The network reserves a slot for each message of each peer's
     // quota, so more costs memory: 0.7 kB a message.
-    [512, 512, 64, 512, 64, 64, 32, 8, 512, 16]
+    [512, 512, 64, 512, 64, 64, 32, 8, 512, 32]
         .map(|messages| Quota::per_second(NonZeroU32::new(messages).unwrap_or(NonZeroU32::MIN)))
 }
 

@@ -1,7 +1,7 @@
 //! The shell around witness and holder: clock, network and disk.
 
 use super::{
-    BEAT, SAY,
+    BEAT, HURRY, SAY,
     gate::{Gate, Gated},
     holder::{FenceError, Holder, Standing},
     message::{Message, Run},
@@ -222,14 +222,14 @@ impl<E: Runtime> Actor<E> {
                 _ = &mut stopped => {
                     self.gate.set(None);
                     let release = Message::Release(self.holder.run().instance);
-                    sender.send(self.witnesses(), release.encode(), true);
+                    sender.send(Recipients::All, release.encode(), true);
                     return Ok(());
                 },
                 _ = self.context.sleep_until(beat) => {
                     let now = self.context.current();
-                    beat = now + BEAT;
+                    beat = now + if self.gate.is_open() { BEAT } else { HURRY };
                     let claim = self.holder.claim(self.height.load(Ordering::Relaxed), now);
-                    sender.send(self.witnesses(), Message::Claim(claim).encode(), true);
+                    sender.send(Recipients::All, Message::Claim(claim).encode(), true);
                 },
                 entered = self.entry.recv() => match entered {
                     Some(Entered::Whole) => self.holder.enter(),
@@ -249,10 +249,6 @@ impl<E: Runtime> Actor<E> {
                 return Ok(());
             }
         }
-    }
-
-    fn witnesses(&self) -> Recipients<PublicKey> {
-        Recipients::Some(self.holder.witnesses().iter().cloned().collect())
     }
 
     fn hear<S: Sender<PublicKey = PublicKey>>(

@@ -3,6 +3,7 @@
 use super::{
     EXPIRY, HELD_PATIENCE, LEASE,
     message::{Answer, Claim, Run, Verdict},
+    within,
 };
 use commonware_utils::{Faults as _, N3f1, ordered::Set};
 use std::{collections::BTreeMap, fmt, time::SystemTime};
@@ -119,7 +120,7 @@ struct Heard {
 pub struct Holder {
     run: Run,
     began: Option<u64>,
-    /// The other validators.
+    /// The other validators. Whoever is connected is asked, so that an epoch with others need not wait for answers; these count.
     witnesses: Set<PublicKey>,
     /// How many of them must grant; none as long as they are not known.
     needed: Option<usize>,
@@ -164,13 +165,13 @@ impl Holder {
         self.witnesses = Set::from_iter_dedup(others);
         self.faults = usize::try_from(N3f1::max_faults(committee.len())).unwrap_or(0);
         self.needed = Some(committee.len().saturating_sub(self.faults + 1));
-        let witnesses = &self.witnesses;
-        let known = |key: &PublicKey| witnesses.position(key).is_some();
-        self.heard.retain(|key, _| known(key));
-        self.granted.retain(|key, _| known(key));
     }
 
-    /// Whom to ask.
+    fn is_witness(&self, key: &PublicKey) -> bool {
+        self.witnesses.position(key).is_some()
+    }
+
+    /// Whose answers count.
     pub const fn witnesses(&self) -> &Set<PublicKey> {
         &self.witnesses
     }
@@ -180,8 +181,10 @@ impl Holder {
         self.run
     }
 
-    /// The next claim.
+    /// The next claim. What was heard too long ago is forgotten.
     pub fn claim(&mut self, height: u64, now: SystemTime) -> Claim {
+        self.heard.retain(|_, heard| within(heard.at, now, EXPIRY));
+        self.granted.retain(|_, sent| within(*sent, now, LEASE));
         self.serial += 1;
         self.sent.insert(self.serial, now);
         while self.sent.len() > CLAIMS_KEPT {
@@ -195,9 +198,8 @@ impl Holder {
         }
     }
 
-    /// Hears an answer. Gives another run that wanted the key, if it says so.
+    /// Hears an answer. Gives another run that wanted the key, if a witness says so.
     pub fn answer(&mut self, from: &PublicKey, answer: &Answer, now: SystemTime) -> Option<Run> {
-        self.witnesses.position(from)?;
         if answer.instance != self.run.instance {
             // For another process with our key, that this one shares its connections with.
             return None;
@@ -226,12 +228,12 @@ impl Holder {
         } else {
             self.granted.remove(from);
         }
-        answer.rival
+        answer.rival.filter(|_| self.is_witness(from))
     }
 
     /// Whether a witness has answered.
     pub fn is_heard(&self) -> bool {
-        !self.heard.is_empty()
+        self.heard.keys().any(|key| self.is_witness(key))
     }
 
     /// Begins to sign, with its secrets: from now on it ends when it is superseded.
@@ -249,12 +251,12 @@ impl Holder {
         self.began.is_none() && !self.entered
     }
 
-    /// Those whose answer not long ago was such.
+    /// The witnesses whose answer not long ago was such.
     fn say<T>(&self, now: SystemTime, such: impl Fn(&Verdict) -> Option<T>) -> Vec<(PublicKey, T)> {
-        let recent = self.heard.iter().filter(|(_, heard)| {
-            let past = now.duration_since(heard.at);
-            past.is_ok_and(|past| past < EXPIRY)
-        });
+        let recent = self
+            .heard
+            .iter()
+            .filter(|(key, heard)| self.is_witness(key) && within(heard.at, now, EXPIRY));
         let recent = recent.filter_map(|(key, heard)| Some((key.clone(), such(&heard.verdict)?)));
         recent.collect()
     }
@@ -317,7 +319,9 @@ impl Holder {
         let Some(last) = needed.checked_sub(1) else {
             return Some(Lease::FOR_EVER);
         };
-        let mut granted: Vec<_> = self.granted.values().copied().collect();
+        let granted = self.granted.iter();
+        let granted = granted.filter(|(key, _)| self.is_witness(key));
+        let mut granted: Vec<_> = granted.map(|(_, sent)| *sent).collect();
         granted.sort_unstable_by(|a, b| b.cmp(a));
         let from = *granted.get(last)?;
         let until = from.checked_add(LEASE);

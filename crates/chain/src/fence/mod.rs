@@ -5,7 +5,7 @@
 //! key is its own:
 //!
 //! ```text
-//!   node ── claim: key, instance, generation, height, every BEAT ──► each other validator (witness)
+//!   node ── claim: key, instance, generation, height, every BEAT ──► every node it is connected with (witness)
 //!        ◄─ granted │ held by another │ superseded by a later one ──
 //!   votes, dealings ──► gate, open while n - f - 1 grants are younger than LEASE ──► network
 //! ```
@@ -40,17 +40,25 @@ pub(crate) use gate::Gated;
 pub use holder::{FenceError, Witnesses};
 pub(crate) use message::MAX_MESSAGE_BYTES;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often a node claims its key.
-const BEAT: Duration = Duration::from_millis(300);
-/// A witness that has not heard an instance for so long gives the key to another one.
-const EXPIRY: Duration = Duration::from_secs(2);
+const BEAT: Duration = Duration::from_millis(200);
+/// How often it does so while it may not sign.
+const HURRY: Duration = Duration::from_millis(100);
+/// A witness that has not heard an instance for so long gives the key to another one. Less than the time that the others wait
+/// for a leader, so that one that crashed is back before they have given it up.
+const EXPIRY: Duration = Duration::from_millis(1_200);
 /// How long a grant counts, from when the claim was sent. The difference to [`EXPIRY`] is for clocks of different speed.
-const LEASE: Duration = Duration::from_millis(1_700);
+const LEASE: Duration = Duration::from_millis(1_000);
 /// A node that is told for so long that another process has its key ends. A former process of its own is forgotten sooner.
 const HELD_PATIENCE: Duration = Duration::from_secs(15);
 /// A node that gets no clear answer for so long follows the chain meanwhile: those it asks may be validators no more.
 const ENTRY_PATIENCE: Duration = Duration::from_secs(10);
 /// How often people are told of what goes on.
 const SAY: Duration = Duration::from_secs(10);
+
+/// Whether less than `limit` has passed since then.
+fn within(then: SystemTime, now: SystemTime, limit: Duration) -> bool {
+    now.duration_since(then).is_ok_and(|past| past < limit)
+}

@@ -180,7 +180,27 @@ fn the_only_validator_asks_nobody() {
 }
 
 #[test]
-fn only_asked_witnesses_count_and_only_for_this_run() {
+fn grants_from_before_an_epoch_count_in_it() {
+    let mut holder = holder(4, 1, Some(0));
+    let claim = holder.claim(0, at(0));
+    for from in 4..7 {
+        let answer = Answer {
+            instance: claim.run.instance,
+            serial: claim.serial,
+            verdict: GRANTED,
+            rival: Some(run(2, 2)),
+        };
+        // Who does not validate yet gives no alert.
+        assert_eq!(holder.answer(&key(from), &answer, at(0)), None);
+    }
+    assert_eq!(holder.standing(at(0)), Standing::Waiting);
+    let next = Set::from_iter_dedup((3..7).map(key));
+    holder.set_committee(&next, &key(0));
+    assert!(matches!(holder.standing(at(0)), Standing::Granted(_)));
+}
+
+#[test]
+fn only_validators_count_and_only_for_this_run() {
     let mut holder = holder(4, 1, Some(0));
     let claim = holder.claim(0, at(0));
     let answer = Answer {

@@ -3,6 +3,7 @@
 use super::{
     EXPIRY, SAY,
     message::{Answer, Claim, Instance, Run, Verdict},
+    within,
 };
 use std::{collections::BTreeMap, time::SystemTime};
 use types::PublicKey;
@@ -31,11 +32,6 @@ impl Known {
         *heard = (*heard).min(now);
         within(*heard, now, EXPIRY)
     }
-}
-
-/// Whether not more than `limit` has passed.
-fn within(then: SystemTime, now: SystemTime, limit: std::time::Duration) -> bool {
-    now.duration_since(then).is_ok_and(|past| past < limit)
 }
 
 /// What a node knows of the others' keys.
