@@ -36,7 +36,7 @@ pub(crate) struct Struck {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recovery {
     /// What was killed.
-    pub kind: Kind,
+    pub kill: Kill,
     /// How long it took; none if the record did not become final.
     pub took: Option<Duration>,
     /// Whether another kill came in between.
@@ -45,7 +45,7 @@ pub(crate) struct Recovery {
 
 /// A record posted right after a kill; the task ends when it is final.
 struct Probe {
-    kind: Kind,
+    kill: Kill,
     at: Instant,
     done: JoinHandle<Instant>,
 }
@@ -99,7 +99,7 @@ async fn strike_all(
         let done = load.probe(number);
         let finished = next.alone.then(|| done.abort_handle());
         probes.push(Probe {
-            kind: next.kind,
+            kill: *next,
             at,
             done,
         });
@@ -130,7 +130,7 @@ async fn recoveries(probes: Vec<Probe>) -> Vec<Recovery> {
         let done = done.ok().and_then(Result::ok);
         let next = times.get(number + 1);
         recoveries.push(Recovery {
-            kind: probe.kind,
+            kill: probe.kill,
             took: done.map(|done| done.duration_since(probe.at)),
             disturbed: done.zip(next).is_none_or(|(done, next)| *next < done),
         });
