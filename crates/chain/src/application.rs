@@ -13,7 +13,11 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
-use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_consensus::{
+    Epochable as _, Viewable as _,
+    marshal::ancestry::Ancestry,
+    types::{Epoch, View},
+};
 use commonware_cryptography::Digestible as _;
 use commonware_glue::stateful::{self, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_parallel::Strategy;
@@ -35,6 +39,10 @@ use types::{
 
 /// How often a leader asks for transactions of others when some have reached their quota.
 const QUOTA_ROUNDS: usize = 8;
+
+/// How long the first leader of an epoch waits before it proposes. Nodes begin an epoch some tens of milliseconds apart, later on
+/// slow lines, and the engine drops what reaches one before it has begun: without the proposal it waits for the view to time out.
+const ASSEMBLY: Duration = Duration::from_millis(250);
 
 /// What execution of a block gave besides its state; kept until the block is final or never can be.
 #[derive(Clone, Debug)]
@@ -222,6 +230,9 @@ impl<S: Strategy> Application<S> {
         runtime
             .sleep_until(parent_time + Duration::from_millis(parameters.block_gap_ms))
             .await;
+        if context.epoch() > Epoch::zero() && context.view() == View::new(1) {
+            runtime.sleep(ASSEMBLY).await;
+        }
         let budget = Budget {
             // Limits are mostly far above use, and the executor stops at the block's gas anyway.
             gas: parameters.block_gas.saturating_mul(4),
