@@ -313,7 +313,8 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         chain_id: DEV_CHAIN_ID,
         fork: Fork::Osaka,
         dev: true,
-        time_ms: u64::try_from(now.as_millis())?,
+        // As if an idle interval had passed: then the first block is due at once, and `up` need not wait for it.
+        time_ms: u64::try_from(now.as_millis())?.saturating_sub(PACING.idle_interval_ms),
         fees: Fees::Free,
         limits: LIMITS,
         pacing: PACING,

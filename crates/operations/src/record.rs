@@ -175,6 +175,7 @@ impl Machine {
             }
             Input::SignFailed { nonce } => self.sign_failed(now_ms, nonce, &mut effects),
             Input::Sent { nonce, answer } => self.sent(now_ms, nonce, answer, &mut effects),
+            Input::NodeLost => self.flight.send_all_now(),
             Input::NonceRead(read) => self.nonce_read(now_ms, read, &mut effects),
             Input::Block(facts) => self.block(now_ms, facts, &mut effects),
             Input::Found(found) => self.found(now_ms, found, &mut effects),

@@ -178,6 +178,10 @@ impl Flight {
         std::mem::replace(&mut self.0, rest)
     }
 
+    pub(super) fn send_all_now(&mut self) {
+        self.0.values_mut().for_each(Transaction::send_now);
+    }
+
     /// Those to be sent now.
     pub(super) fn due(&mut self, now_ms: u64) -> impl Iterator<Item = (u64, &mut Transaction)> {
         self.iter_mut().filter(move |(_, transaction)| {

@@ -32,6 +32,8 @@ pub enum Input {
         /// What the node said.
         answer: SendAnswer,
     },
+    /// The node that was followed is of no use any more: what it took may be lost with it.
+    NodeLost,
     /// [`Effect::ReadNonce`] was answered, or not.
     NonceRead(Option<NonceRead>),
     /// The next finalized block, verified. Repeated ones are ignored.

@@ -305,6 +305,18 @@ fn full_batches_fly_side_by_side_up_to_the_limit() {
 }
 
 #[test]
+fn what_a_lost_node_took_goes_to_the_next_one_at_once() {
+    let mut bench = Bench::ready();
+    bench.accept(1..=1).step(Input::NodeLost).signed(7);
+    bench.sent(7, SendAnswer::Taken).after(100);
+    bench.log.clear();
+    bench.step(Input::NodeLost).check(expect![[r#"
+        send 7, try 1
+    "#]]);
+    bench.after(100).check(expect![[""]]);
+}
+
+#[test]
 fn what_is_not_final_is_sent_again_and_never_signed_again() {
     let mut bench = Bench::ready();
     bench.accept(1..=1).signed(7).sent(7, SendAnswer::Unknown);

@@ -1,6 +1,11 @@
 //! The loop.
 
-use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::VecDeque,
+    ops::RangeInclusive,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use client::{
     VerifiedBlock,
@@ -24,8 +29,12 @@ use crate::{
 /// Most accepted records taken in at once.
 const ACCEPTED_MAX: usize = 4_096;
 
-/// Between attempts to find a node at the first start, and to write after a failure.
+/// Between attempts to write after a failure.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Between attempts to find a node at the first start, at least and at most: an eighth of the time that it has been looking,
+/// so that a gateway that starts beside its node is not much later than that.
+const LOOK_AGAIN: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(5);
 
 /// Runs until `shutdown` ends (with `Ok`), or until going on would be wrong.
 pub async fn run(
@@ -132,6 +141,7 @@ async fn start(
         });
         return Ok(cursor);
     }
+    let begin = Instant::now();
     loop {
         match nodes.verified_head(&config.network).await {
             Ok(head) => {
@@ -143,7 +153,11 @@ async fn start(
                     .writer
                     .write(move |tx| tx.set_cursor(&cursor))
                     .await?;
-                inbox.view.send_modify(|view| view.head = Some(head));
+                inbox.view.send_modify(|view| {
+                    view.head = Some(head);
+                    // It is the newest there is.
+                    view.block_at = Some(Instant::now());
+                });
                 return Ok(cursor);
             }
             Err(error) => {
@@ -151,7 +165,7 @@ async fn start(
                 inbox
                     .view
                     .send_modify(|view| view.trouble = Some(explain(&error)));
-                sleep(RETRY).await;
+                sleep((begin.elapsed() / 8).clamp(*LOOK_AGAIN.start(), *LOOK_AGAIN.end())).await;
             }
         }
     }
@@ -199,23 +213,24 @@ impl Session<'_> {
             Event::Left { node, reason } => {
                 tracing::warn!(node, reason, "left a node");
                 Counters::count(&self.inbox.counters.nodes_left, 1);
-                self.leave(format!("{node}: {reason}"));
+                self.leave(format!("{node}: {reason}")).await?;
             }
             Event::Lied(evidence) => {
                 tracing::error!(node = evidence.node, fault = ?evidence.fault, "a node lied");
                 Counters::count(&self.inbox.counters.lies, 1);
-                self.leave(evidence.to_string());
+                self.leave(evidence.to_string()).await?;
             }
             Event::Block(block) => self.block(&block).await?,
         }
         Ok(())
     }
 
-    fn leave(&self, trouble: String) {
+    async fn leave(&mut self, trouble: String) -> Result<(), Error> {
         self.inbox.view.send_modify(|view| {
             view.node = None;
             view.trouble = Some(trouble);
         });
+        self.take(Input::NodeLost).await
     }
 
     async fn block(&mut self, block: &VerifiedBlock) -> Result<(), Error> {
