@@ -31,9 +31,11 @@ pub const ORGANIZATIONS: U256 = U256::from_limbs([1, 0, 0, 0]);
 /// The list of validators' keys in the storage of `Members`, ascending.
 pub const VALIDATORS: U256 = U256::from_limbs([6, 0, 0, 0]);
 
+/// `IMembers.Policy.Bonded`.
+pub const BONDED: u8 = 1;
 /// Whether validators are chosen by their bonds in `Stake`, by what is at [`SETTINGS`].
 pub const fn is_bonded(slot: U256) -> bool {
-    slot.byte(2) == 1
+    slot.byte(2) == BONDED
 }
 
 /// The list of the keys of an organization's nodes in the storage of `Members`.
@@ -209,7 +211,7 @@ impl Charter {
         let mut slots = Slots::default();
         let policy = match self.policy {
             Policy::Permissioned => 0,
-            Policy::Bonded(_) => 1,
+            Policy::Bonded(_) => BONDED.into(),
         };
         slots.set(
             SETTINGS,

@@ -1,7 +1,7 @@
 //! What `Stake` says in a state: who stands to validate in a bonded network, and who of them does.
 
 use alloy_primitives::U256;
-use commonware_codec::DecodeExt as _;
+use commonware_codec::{Copying, DecodeExt as _};
 use contracts::{
     SystemContract, member,
     stake::{self, Candidate},
@@ -56,7 +56,7 @@ pub async fn candidates(state: &impl StateRead) -> Result<Vec<PublicKey>, StateE
 }
 
 fn public_key(candidate: &Candidate) -> Option<PublicKey> {
-    PublicKey::decode(bytes::Bytes::copy_from_slice(&candidate.key.0)).ok()
+    PublicKey::decode(Copying(candidate.key.as_slice())).ok()
 }
 
 async fn slot(
