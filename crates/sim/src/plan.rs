@@ -254,7 +254,7 @@ impl Plan {
 /// In a third of the runs in which validators come and go they do so by bond. Drawn apart from all else, so that the other runs
 /// are what they were before there were bonds; those that every build runs by their seeds are among these.
 fn seats(seed: u64, spare: usize) -> Option<usize> {
-    let mut rng = StdRng::seed_from_u64(seed ^ 0x7374_616b_8a);
+    let mut rng = StdRng::seed_from_u64(seed ^ 0x0073_7461_6b8a);
     let bonded = spare > 0 && rng.random_range(0..3_u32) == 0;
     bonded.then(|| rng.random_range(VALIDATORS..=VALIDATORS + spare))
 }
