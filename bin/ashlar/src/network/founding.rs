@@ -57,7 +57,7 @@ struct Bonds {
 
 impl Bonds {
     fn new(args: &BondingArgs) -> Option<Self> {
-        args.bonded.then(|| Self {
+        args.bonded.then_some(Self {
             seats: args.seats,
             bond: args.bond,
             allotment: args.allotment,
