@@ -274,13 +274,14 @@ async fn a_node_is_let_in_when_somebody_bonds_on_it() {
     let ours = nodes(network.status["validators"][0]["rpc"].as_str().unwrap());
     let theirs = nodes(&rpc);
     let height = async |nodes: &Nodes| nodes.call::<U64>("eth_blockNumber", [(); 0]).await;
-    until(
+    let alone = until(
         async || match (height(&ours).await, height(&theirs).await) {
-            (Ok(ours), Ok(theirs)) if ours >= U64::from(4) => Ok(assert!(theirs.is_zero())),
+            (Ok(ours), Ok(theirs)) if ours >= U64::from(4) => Ok(theirs),
             heights => Err(heights),
         },
     )
     .await;
+    assert!(alone.is_zero(), "nobody lets it in");
     let shown = signed(&network, "5", &["bond", &key, "2ether"]).unwrap();
     assert!(shown.contains(&key), "{shown}");
     let goal = height(&ours).await.unwrap();
