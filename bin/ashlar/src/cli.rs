@@ -1,7 +1,10 @@
 //! The command line.
 
 use crate::version;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{
+    Address, B256, U256,
+    utils::{ParseUnits, parse_units},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contracts::governance::{Action, Parameter};
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
@@ -45,6 +48,8 @@ pub enum Command {
     Gov(GovArgs),
     /// Who the members are, and which of their nodes validate
     Member(MemberArgs),
+    /// Who validates by bond, in a network that began so: bond, unbond, withdraw
+    Stake(StakeArgs),
     /// Found a network with other organizations, or join one
     Network(NetworkArgs),
     /// Check a receipt offline: exit 0 valid, 1 invalid, 2 cannot read
@@ -89,6 +94,9 @@ pub struct UpArgs {
     /// When ready, print one line of JSON (the content of D/up.json)
     #[arg(long)]
     pub json: bool,
+    /// Choose the validators of a new network by their bonds instead of by its members (docs/stake.md)
+    #[arg(long)]
+    pub bonded: bool,
     /// Use ports P (gateway), P+1… (JSON-RPC) and on [default: 8080, 8545…, 9545…]
     #[arg(long, value_name = "P")]
     pub port_base: Option<u16>,
@@ -242,9 +250,33 @@ pub struct NewArgs {
     /// A network to try things out: periods of governance may be seconds, and well-known accounts are funded
     #[arg(long)]
     pub dev: bool,
+    /// How validators are chosen by bond, if they are.
+    #[command(flatten)]
+    pub bonding: BondingArgs,
     /// The cards of all founders
     #[arg(required = true, value_name = "CARD")]
     pub cards: Vec<PathBuf>,
+}
+
+/// How a network begins whose validators are chosen by bond.
+#[derive(Debug, Args)]
+pub struct BondingArgs {
+    /// Choose validators by their bonds, instead of by the members. This is decided for ever (docs/stake.md)
+    #[arg(long)]
+    pub bonded: bool,
+    /// With --bonded: how many validate at most
+    #[arg(long, value_name = "N", default_value = "32", requires = "bonded")]
+    pub seats: u16,
+    /// With --bonded: what a validator must bond, and what each founder has bonded
+    #[arg(long, value_name = "AMOUNT", default_value = "1ether", value_parser = amount, requires = "bonded")]
+    pub bond: U256,
+    /// With --bonded: what each founder's account has besides. There is no other money in the network, so without it nobody
+    /// else could ever bond
+    #[arg(long, value_name = "AMOUNT", default_value = "1000000ether", value_parser = amount, requires = "bonded")]
+    pub allotment: U256,
+    /// With --bonded: seconds from unbonding to withdrawal, at least a day; with --dev, at least one
+    #[arg(long, value_name = "S", default_value = "1209600", requires = "bonded")]
+    pub unbonding: u64,
 }
 
 /// `ashlar network invite`.
@@ -370,6 +402,78 @@ pub enum NodeRole {
     Validator,
 }
 
+/// `ashlar stake`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The nodes with the highest bonds validate, as many as there are seats, the lower key first among equals. A change signs three\nor four epochs later. An AMOUNT has a unit: 2ether, 1.5ether, 10gwei; a bare number is wei (docs/stake.md).\n\nTry it on a network of `ashlar up --bonded`, with the key that `ashlar network join` prints:\n  ashlar stake show\n  ashlar stake bond 0x… 2ether --dev-account 5\n  ashlar stake unbond 0x… --dev-account 5\n  ashlar stake withdraw --dev-account 5"
+)]
+pub struct StakeArgs {
+    /// Whom it asks.
+    #[command(flatten)]
+    pub node: RpcArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StakeCommand,
+}
+
+/// What `ashlar stake` does.
+#[derive(Debug, Subcommand)]
+pub enum StakeCommand {
+    /// All candidates in their order: whose bond it is, who has a seat, who signs
+    Show {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bond on a node's key, or add to a bond of yours. Start the node first: it must follow the chain when it gets its share
+    Bond {
+        /// The node's network key, 32 bytes in hex
+        key: B256,
+        /// How much to add, from the account that signs
+        #[arg(value_parser = amount)]
+        amount: U256,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+    /// Take from a bond of yours; it can be withdrawn when the unbonding period is over. Keep the node running until it no
+    /// longer signs
+    Unbond {
+        /// The node's network key
+        key: B256,
+        /// How much; the least bond must be left. Without it, all, and the node is no candidate any more
+        #[arg(value_parser = amount)]
+        amount: Option<U256>,
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+    /// Pay your account what it has unbonded, once the period is over
+    Withdraw {
+        /// Who.
+        #[command(flatten)]
+        signer: SignerArgs,
+    },
+}
+
+/// Wei, in a unit or none.
+fn amount(text: &str) -> Result<U256, String> {
+    let text = text.trim();
+    let digits = text.find(|letter: char| letter.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
+    let unit = match unit {
+        "" => "wei",
+        unit => unit,
+    };
+    match parse_units(number.trim(), unit) {
+        Ok(ParseUnits::U256(wei)) => Ok(wei),
+        Ok(ParseUnits::I256(_)) => Err("an amount is not negative".to_owned()),
+        Err(error) => Err(format!(
+            "{error}; amounts look like 2ether, 1.5ether, 10gwei, or 100 for 100 wei"
+        )),
+    }
+}
+
 /// `ashlar gov`.
 #[derive(Debug, Args)]
 #[command(
@@ -450,7 +554,7 @@ pub enum GovCommand {
 /// Who signs.
 #[derive(Debug, Args)]
 pub struct SignerArgs {
-    /// A file that only you can read, with an administrator's private key in hex
+    /// A file that only you can read, with the private key of the account in hex: an administrator's, or for bonds their owner's
     #[arg(long, value_name = "FILE", conflicts_with = "dev_account")]
     pub key_file: Option<PathBuf>,
     /// In a development network: the well-known account with this number, 0 to 9

@@ -229,6 +229,7 @@ fn story(
     let plan = Plan {
         dir,
         validators: None,
+        bonded: false,
         port_base: if resume {
             None
         } else {

@@ -17,6 +17,7 @@ mod node;
 mod p2p;
 mod shutdown;
 mod sim;
+mod stake;
 mod status;
 mod supervisor;
 mod up;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => backup::restore(&args),
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
+        Command::Stake(args) => stake::stake(&args),
         Command::Network(args) => network::command(&args),
         Command::Completions(args) => {
             clap_complete::generate(

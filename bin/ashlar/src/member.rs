@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256};
 use anyhow::Result;
-use client::{members::Members, rpc::Nodes};
+use client::{members::Members, rpc::Nodes, stake::Stake};
 use contracts::{SystemContract, abi::IMembers, member::Permissions};
 
 /// `ashlar member`.
@@ -30,7 +30,13 @@ async fn set_node(nodes: &Nodes, signer: &SignerArgs, key: B256, role: NodeRole)
     };
     let wallet = Wallet::open(signer)?;
     wallet.send(nodes, SystemContract::Members, &call).await?;
-    list(nodes, false).await
+    list(nodes, false).await?;
+    if role == NodeRole::Validator && Stake::read(nodes).await?.bonded {
+        eprintln!(
+            "This network's validators are chosen by bond: it validates when it has one of the highest, and not because of this. See ashlar stake --help"
+        );
+    }
+    Ok(())
 }
 
 async fn set_account(

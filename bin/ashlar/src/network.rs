@@ -36,7 +36,11 @@ use commonware_utils::{
     N3f1, NZU16, NZU64, NZUsize, TryCollect as _,
     ordered::{Map, Set},
 };
-use contracts::member::{Charter, Founder, Permissions, Policy, Role};
+use contracts::{
+    SystemContract,
+    member::{self, Charter, Founder, Permissions, Policy, Role, SETTINGS},
+    stake::Bonding,
+};
 use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
@@ -69,6 +73,10 @@ const PACING: Pacing = Pacing {
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(600);
 /// Other nodes that a node of a new network speaks with at once, at most.
 const MAX_PEERS: usize = 24;
+/// As many in a network whose validators are chosen by bond: there may be 32 of them, without anybody being asked.
+const MAX_PEERS_BONDED: usize = 48;
+/// Seconds from unbonding to withdrawal on a bonded network of `ashlar up`.
+const DEV_UNBONDING: u64 = 10;
 /// Validators that each organization of a development network may have.
 const DEV_VALIDATOR_LIMIT: u16 = 16;
 
@@ -216,11 +224,27 @@ pub fn dev_accounts() -> Result<Vec<PrivateKeySigner>> {
         .collect()
 }
 
+/// Whether a network's validators are chosen by bond.
+pub fn is_bonded(spec: &ChainSpec) -> bool {
+    let members = spec.accounts.get(&SystemContract::Members.address());
+    let settings = members.and_then(|members| members.storage.get(&SETTINGS));
+    settings.is_some_and(|settings| member::is_bonded(*settings))
+}
+
+/// How many other nodes a new node of a network speaks with at once, at most.
+fn peers_max(spec: &ChainSpec) -> usize {
+    if is_bonded(spec) {
+        MAX_PEERS_BONDED
+    } else {
+        MAX_PEERS
+    }
+}
+
 /// Makes the keys, the spec and the validators' configurations of a development network.
 ///
 /// One process deals all key shares, so it knows the network key for a moment: fine on one
 /// machine, not between organizations.
-pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
+pub fn create(layout: &Layout, validators: u16, bonded: bool, ports: &Ports) -> Result<()> {
     let mut rng = rand::rng();
     let mut keys: Vec<ed25519::PrivateKey> = (0..validators)
         .map(|_| ed25519::PrivateKey::random(&mut rng))
@@ -233,6 +257,15 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         .try_collect()
         .map_err(|_| anyhow::anyhow!("two validators drew the same key"))?;
     let (committee, shares) = deal(players)?;
+    let policy = if bonded {
+        Policy::Bonded(Bonding {
+            unbonding: DEV_UNBONDING,
+            ..Bonding::default()
+        })
+    } else {
+        Policy::Permissioned
+    };
+    let spec = dev_spec(&committee, &keys, policy)?;
     let peers: Vec<PeerConfig> = (0_u16..)
         .zip(&keys)
         .map(|(index, key)| PeerConfig {
@@ -257,7 +290,7 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         let p2p = P2pConfig {
             listen: ports.p2p(index),
             advertise: None,
-            max_peers: usize::from(validators).max(MAX_PEERS),
+            max_peers: peers_max(&spec),
             peers: peers.clone(),
             blocked: Vec::new(),
         };
@@ -268,7 +301,6 @@ pub fn create(layout: &Layout, validators: u16, ports: &Ports) -> Result<()> {
         let text = toml::to_string_pretty(&config)?;
         write_public(&layout.validator_config(index), text.as_bytes())?;
     }
-    let spec = dev_spec(&committee, &keys)?;
     gateway::create(layout, &spec, validators, ports)?;
     write_public(&layout.spec(), spec.to_json()?.as_bytes())
 }
@@ -306,7 +338,11 @@ pub fn genesis_hash(spec: &ChainSpec) -> Result<B256> {
     })
 }
 
-fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result<ChainSpec> {
+fn dev_spec(
+    committee: &Committee,
+    validators: &[ed25519::PrivateKey],
+    policy: Policy,
+) -> Result<ChainSpec> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(ChainSpec {
         name: "development".to_owned(),
@@ -320,19 +356,20 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         pacing: PACING,
         epoch_blocks: EPOCH_BLOCKS,
         committee: committee.encode(),
-        accounts: genesis_accounts(validators)?,
+        accounts: genesis_accounts(validators, policy)?,
     })
 }
 
 /// The system contracts, and the development accounts with money.
 fn genesis_accounts(
     validators: &[ed25519::PrivateKey],
+    policy: Policy,
 ) -> Result<BTreeMap<Address, GenesisAccount>> {
     let dev_accounts = dev_accounts()?;
     let charter = Charter {
         dev: true,
         open: true,
-        policy: Policy::Permissioned,
+        policy,
         founders: founders(&dev_accounts, validators),
     };
     let mut accounts = genesis::contracts(&charter, &parameters(&LIMITS, &PACING))?;

@@ -39,6 +39,8 @@ pub struct Plan<'a> {
     pub dir: &'a Path,
     /// Validators of a new one; none takes the documented number, or what is there.
     pub validators: Option<u16>,
+    /// Whether those of a new one are chosen by bond.
+    pub bonded: bool,
     /// First of its ports.
     pub port_base: Option<u16>,
     /// Threads or processes.
@@ -61,7 +63,7 @@ impl Network {
                 bail!("--validators {validators}: choose 1 to 16 on one machine");
             }
             let ports = Ports::new(plan.port_base, validators)?;
-            network::create(&layout, validators, &ports)?;
+            network::create(&layout, validators, plan.bonded, &ports)?;
         }
         let configs = validator_configs(&layout)?;
         let gateway_listen = gateway::listen(&layout.gateway_config())?;
@@ -186,6 +188,11 @@ fn check_same(layout: &Layout, plan: &Plan<'_>) -> Result<()> {
             configs.len()
         );
     }
+    if plan.bonded && !network::is_bonded(&crate::node::read_spec(&layout.spec())?) {
+        bail!(
+            "{dir} holds a network whose members choose the validators, for ever: leave --bonded out to resume it, or use another --dir"
+        );
+    }
     if let Some(base) = plan.port_base {
         let ports = Ports::new(Some(base), u16::try_from(configs.len())?)?;
         if configs
@@ -273,6 +280,7 @@ pub fn up(args: &UpArgs) -> Result<()> {
     let plan = Plan {
         dir: &args.dir,
         validators: args.validators,
+        bonded: args.bonded,
         port_base: args.port_base,
         mode,
     };

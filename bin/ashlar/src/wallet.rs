@@ -3,7 +3,7 @@
 use crate::{cli::SignerArgs, files::read_secret, network::dev_accounts};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{B256, TxKind};
+use alloy_primitives::{Address, B256, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
@@ -38,6 +38,11 @@ impl Wallet {
             .with_context(|| format!("there is no development account {index}: choose 0 to 9"))
     }
 
+    /// Which account it is.
+    pub const fn address(&self) -> Address {
+        self.0.address()
+    }
+
     /// Calls a contract, and waits until that is final.
     ///
     /// # Errors
@@ -48,14 +53,32 @@ impl Wallet {
         contract: SystemContract,
         call: &C,
     ) -> Result<Final> {
+        self.pay(nodes, contract, U256::ZERO, call).await
+    }
+
+    /// As [`Self::send`], with so many wei of the account.
+    ///
+    /// # Errors
+    /// As [`Self::send`], and when the account has not so much.
+    pub async fn pay<C: SolCall>(
+        &self,
+        nodes: &Nodes,
+        contract: SystemContract,
+        value: U256,
+        call: &C,
+    ) -> Result<Final> {
         let governance = Governance(nodes);
-        let prepared = governance.prepare(self.0.address(), contract, call).await?;
+        let from = self.address();
+        let prepared = governance
+            .prepare_paying(from, contract, value, call)
+            .await?;
         let transaction = TxEip1559 {
             chain_id: prepared.chain_id.to(),
             nonce: prepared.nonce.to(),
             gas_limit: prepared.gas.to(),
             max_fee_per_gas: prepared.max_fee_per_gas.to(),
             to: TxKind::Call(prepared.to),
+            value: prepared.value,
             input: prepared.data,
             ..TxEip1559::default()
         };

@@ -2,7 +2,7 @@
 
 use crate::{
     alias::{CeremonyInput, Runtime, Scheme},
-    epoch::{Electorate, Peers, members},
+    epoch::{Electorate, Peers, members, stake},
     execution::{Executed, execute},
     feed::Feed,
     history::{self, archive},
@@ -308,7 +308,7 @@ impl<S: Strategy> Application<S> {
         }
     }
 
-    /// Keeps who validates in the epochs to come, and lets in the nodes of new members.
+    /// Keeps who validates in the epochs to come, and lets in the nodes of new members, and candidates.
     async fn follow_members<E: Runtime>(
         &self,
         block: &Block,
@@ -316,8 +316,10 @@ impl<S: Strategy> Application<S> {
         readers: &Readers<E>,
     ) {
         let read_for = self.electorate.read_for(block.number());
-        let members_changed = receipts.iter().any(is_of_members);
-        if read_for.is_none() && !members_changed {
+        let members_changed = say(receipts, SystemContract::Members);
+        // In a network that is not bonded it never says anything.
+        let bonds_changed = say(receipts, SystemContract::Stake);
+        if read_for.is_none() && !members_changed && !bonds_changed {
             return;
         }
         let state = readers.read().await;
@@ -328,6 +330,11 @@ impl<S: Strategy> Application<S> {
         }
         if members_changed && let Some(nodes) = settle(members::nodes(&*state).await.map(Some)) {
             self.peers.admit(nodes);
+        }
+        if bonds_changed
+            && let Some(candidates) = settle(stake::candidates(&*state).await.map(Some))
+        {
+            self.peers.stand(candidates);
         }
     }
 
@@ -588,10 +595,11 @@ impl<E: Runtime, S: Strategy> stateful::Application<E> for Application<S> {
     }
 }
 
-/// Whether a transaction may have changed who is a member.
-fn is_of_members(receipt: &TransactionReceipt) -> bool {
-    let members = SystemContract::Members.address();
-    receipt.logs().iter().any(|log| log.address == members)
+/// Whether a contract said in a block that something changed.
+fn say(receipts: &[TransactionReceipt], contract: SystemContract) -> bool {
+    let address = contract.address();
+    let mut logs = receipts.iter().flat_map(|receipt| receipt.logs());
+    logs.any(|log| log.address == address)
 }
 
 /// Milliseconds since the Unix epoch.

@@ -5,7 +5,7 @@ use crate::{
     application::{Application, Parts},
     epoch::{
         Calendar, ElectorateActor, Peers, Schemes, Secrets, SecretsError, SecretsKey,
-        SharedSecrets, members, sweep,
+        SharedSecrets, members, stake, sweep,
     },
     feed::{Feed, Finalized},
     fence,
@@ -625,12 +625,16 @@ where
     }
     let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
-        // Whoever is a member already. Later ones are let in when they become one.
+        // Whoever is a member or a candidate already. Later ones are let in when they become one.
         let database = source.subscribe_databases().await;
-        let nodes = members::nodes(&*database.read().await).await;
-        match nodes {
+        let state = database.read().await;
+        match members::nodes(&*state).await {
             Ok(nodes) => admitting.admit(nodes),
             Err(error) => warn!(%error, "could not read the nodes of members"),
+        }
+        match stake::candidates(&*state).await {
+            Ok(candidates) => admitting.stand(candidates),
+            Err(error) => warn!(%error, "could not read the candidates"),
         }
     });
     let database = {

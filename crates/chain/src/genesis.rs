@@ -4,8 +4,9 @@ use alloy_primitives::{Address, Bytes, U256};
 use contracts::{
     SystemContract,
     history::{HISTORY_ADDRESS, history_runtime_code},
-    member::{Charter, CharterError},
+    member::{Charter, CharterError, Policy},
     parameter::{OutOfBounds, Parameters},
+    stake::BondingError,
 };
 use std::collections::BTreeMap;
 use types::{GenesisAccount, Limits, Pacing};
@@ -19,6 +20,9 @@ pub enum FoundingError {
     /// No decision of the network could have set this parameter.
     #[error(transparent)]
     Parameter(#[from] OutOfBounds),
+    /// No bonds could have led to these first candidates.
+    #[error(transparent)]
+    Bonding(#[from] BondingError),
 }
 
 /// The parameters as a spec has them, without quotas.
@@ -33,11 +37,11 @@ pub fn parameters(limits: &Limits, pacing: &Pacing) -> Parameters {
     }
 }
 
-/// The system contracts, with the first organizations in `Members` and what nodes do in `Parameters`, and the history of
-/// block hashes (EIP-2935): for [`types::ChainSpec::accounts`].
+/// The system contracts, with the first organizations in `Members`, what nodes do in `Parameters`, and in a bonded network the
+/// first candidates and their bonds in `Stake`, and the history of block hashes (EIP-2935): for [`types::ChainSpec::accounts`].
 ///
 /// # Errors
-/// What is wrong with the charter or the parameters.
+/// What is wrong with the charter, the parameters or the bonds.
 pub fn contracts(
     charter: &Charter,
     parameters: &Parameters,
@@ -63,6 +67,16 @@ pub fn contracts(
         accounts.insert(system.address(), account);
     };
     store(SystemContract::Members, charter.storage()?);
-    store(SystemContract::Parameters, parameters.storage()?);
+    let mut parameters = parameters.storage()?;
+    if let Policy::Bonded(bonding) = &charter.policy {
+        store(SystemContract::Stake, bonding.storage(charter)?);
+        parameters.extend(bonding.parameters());
+    }
+    store(SystemContract::Parameters, parameters);
+    if let Policy::Bonded(bonding) = &charter.policy
+        && let Some(stake) = accounts.get_mut(&SystemContract::Stake.address())
+    {
+        stake.balance = bonding.balance(charter);
+    }
     Ok(accounts)
 }

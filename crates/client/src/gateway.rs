@@ -15,6 +15,7 @@ use crate::{
     problem::Problem,
     record::{Record, RecordAccepted, RecordErased, RecordPage, RecordRequest, RecordStatus},
     rpc::address,
+    stake::{BondRequest, Stake, UnbondRequest, WithdrawRequest},
 };
 
 /// Largest answer that is read: sixteen attachments would be fetched one by one.
@@ -265,6 +266,35 @@ impl Gateway {
     /// `POST /v1/members/nodes`: the transaction that says what a node does, to be signed.
     pub async fn prepare_node(&self, request: &NodeRequest) -> Result<Unsigned, GatewayError> {
         let call = self.call(Method::POST, "v1/members/nodes");
+        json(send(call.json(request)).await?).await
+    }
+
+    /// `GET /v1/stake`.
+    pub async fn stake(&self) -> Result<Stake, GatewayError> {
+        json(send(self.call(Method::GET, "v1/stake")).await?).await
+    }
+
+    /// `POST /v1/stake/bonds`: the transaction that adds to a bond, to be signed.
+    pub async fn prepare_bond(&self, request: &BondRequest) -> Result<Unsigned, GatewayError> {
+        let call = self.call(Method::POST, "v1/stake/bonds");
+        json(send(call.json(request)).await?).await
+    }
+
+    /// `POST /v1/stake/unbondings`: the transaction that takes from a bond, to be signed.
+    pub async fn prepare_unbonding(
+        &self,
+        request: &UnbondRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let call = self.call(Method::POST, "v1/stake/unbondings");
+        json(send(call.json(request)).await?).await
+    }
+
+    /// `POST /v1/stake/withdrawals`: the transaction that pays what was unbonded, to be signed.
+    pub async fn prepare_withdrawal(
+        &self,
+        request: &WithdrawRequest,
+    ) -> Result<Unsigned, GatewayError> {
+        let call = self.call(Method::POST, "v1/stake/withdrawals");
         json(send(call.json(request)).await?).await
     }
 

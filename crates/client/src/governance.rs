@@ -266,6 +266,9 @@ pub struct Unsigned {
     /// The system contract.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub to: Address,
+    /// What the call pays, in wei.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub value: U256,
     /// The call.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub data: Bytes,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record, problem      the gateway's REST nouns            ── gateway::Gateway   calls them
-//! governance           proposals and votes                 ── Governance         reads them from a node
+//! governance, stake    proposals and votes; bonds          ── Governance, Stake  read them from a node
 //! node                 the node's own JSON-RPC (ashlar_*)  ── rpc::Nodes         calls it, and eth_*, with fail-over
 //! follow::Follower     finalized blocks, verified          ── stream::follow     reads them from any of several nodes
 //! ```
@@ -19,6 +19,7 @@ pub mod members;
 pub mod node;
 pub mod problem;
 pub mod record;
+pub mod stake;
 
 #[cfg(feature = "net")]
 pub mod gateway;

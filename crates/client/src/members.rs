@@ -1,7 +1,7 @@
 //! The REST nouns around `members`: the organizations of a network, their nodes, and who signs.
 
 #[cfg(feature = "net")]
-mod read;
+pub(crate) mod read;
 
 use crate::governance::EpochStart;
 use alloy_primitives::B256;
@@ -41,7 +41,7 @@ pub struct Node {
     /// Its ed25519 network key.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub key: B256,
-    /// `validator` or `observer`: what its organization wants.
+    /// `validator` or `observer`: what its organization wants. In a bonded network bonds decide who validates, and this does not.
     pub role: String,
     /// Whether it signs, or from when on or until when: what the network is at.
     pub signs: String,

@@ -59,7 +59,10 @@ pub struct Committee {
     pub next: Vec<B256>,
     /// The keys of those that get their shares in the next epoch, to sign in the one after it.
     pub after_next: Vec<B256>,
-    /// The epoch from which on a validator signs that `Members` has after the next block.
+    /// The keys of those that are to validate as things stand: whom `Members` has, or in a bonded network `Stake`. They are
+    /// announced in the middle of an epoch. Empty as long as the node takes the state from others.
+    pub elected: Vec<B256>,
+    /// The epoch from which on a validator signs that is elected after the next block.
     pub changes_sign_from: U64,
 }
 

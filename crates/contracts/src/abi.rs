@@ -78,6 +78,8 @@ sol! {
         function nodeAt(bytes32 key) external view returns (Node memory found);
         function nodesOf(bytes32 organization) external view returns (bytes32[] memory keys);
         function organizations() external view returns (bytes32[] memory ids);
+        function organizationOf(address account) external view returns (bytes32 organization);
+        function policy() external view returns (uint8 chosen);
         function organizationAt(bytes32 organization) external view returns (Organization memory found);
     }
 
@@ -91,6 +93,41 @@ sol! {
         function setLimit(uint8 parameter, uint256 value) external;
         function setVotingRule(uint8 parameter, uint256 value) external;
         function valueOf(uint8 parameter) external view returns (uint256 value);
+    }
+
+    /// Bonds, and who validates in a bonded network (`contracts/src/interfaces/IStake.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IStake {
+        struct Candidate {
+            bytes32 key;
+            address owner;
+            uint256 bond;
+        }
+        struct Unbonding {
+            uint256 amount;
+            uint256 releasedAt;
+        }
+
+        error NotBonded();
+        error ZeroKey();
+        error ZeroAmount();
+        error UnknownCandidate(bytes32 key);
+        error NotOwner(bytes32 key, address account);
+        error BondTooLow(uint256 bond, uint256 least);
+        error NotEnough(uint256 bond, uint256 amount);
+        error TooFewCandidates(uint256 left, uint256 floor);
+        error NothingUnbonded(address account);
+        error TooEarly(uint256 releasedAt);
+        error TransferFailed(address account);
+
+        function bond(bytes32 key) external payable;
+        function unbond(bytes32 key, uint256 amount) external;
+        function withdraw() external;
+        function validators() external view returns (bytes32[] memory keys);
+        function candidates() external view returns (Candidate[] memory all);
+        function candidateAt(bytes32 key) external view returns (Candidate memory found);
+        function unbondingOf(address account) external view returns (Unbonding memory found);
+        function totals() external view returns (uint256 bonded, uint256 unbonding);
     }
 
     /// From which height on which rules hold (`contracts/src/interfaces/IUpgrades.sol`).

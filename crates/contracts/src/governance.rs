@@ -384,7 +384,8 @@ pub fn state(state: u8) -> &'static str {
 pub fn refusal(revert: &[u8]) -> Option<String> {
     use crate::abi::{
         IGovernance::IGovernanceErrors as Governance, IMembers::IMembersErrors as Members,
-        IParameters::IParametersErrors as Parameters, IUpgrades::IUpgradesErrors as Upgrades,
+        IParameters::IParametersErrors as Parameters, IStake::IStakeErrors as Stake,
+        IUpgrades::IUpgradesErrors as Upgrades,
     };
     let governance = Governance::abi_decode(revert);
     match &governance {
@@ -403,6 +404,7 @@ pub fn refusal(revert: &[u8]) -> Option<String> {
     let said = said.or_else(|_| Members::abi_decode(revert).map(|error| format!("{error:?}")));
     let said = said.or_else(|_| Parameters::abi_decode(revert).map(|error| format!("{error:?}")));
     let said = said.or_else(|_| Upgrades::abi_decode(revert).map(|error| format!("{error:?}")));
+    let said = said.or_else(|_| Stake::abi_decode(revert).map(|error| format!("{error:?}")));
     said.ok().map(unwrapped)
 }
 

@@ -18,6 +18,7 @@
 //! - [`system`]: all system contracts, their addresses and their code
 //! - [`member`]: the first organizations, as genesis writes them into `Members`
 //! - [`parameter`]: what governance sets of what nodes do
+//! - [`stake`]: bonds, and which candidates validate in a bonded network
 //! - [`upgrade`]: from which height on which rules hold
 //! - [`permission`]: whether a transaction may be executed, by `Members` and `Pause`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
@@ -34,6 +35,7 @@ pub mod member;
 pub mod parameter;
 pub mod permission;
 pub mod record;
+pub mod stake;
 pub mod system;
 pub mod tree;
 pub mod upgrade;

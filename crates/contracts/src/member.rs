@@ -2,7 +2,10 @@
 //!
 //! The layout is documented at the head of `contracts/src/Members.sol` and only ever appended to.
 
-use crate::layout::{entry, items};
+use crate::{
+    layout::{entry, items},
+    stake::Bonding,
+};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::String,
@@ -15,16 +18,25 @@ const ORGANIZATIONS_MAX: usize = 128;
 /// Most nodes of one organization.
 const NODES_MAX: usize = 16;
 /// Most validators of a network.
-const VALIDATORS_MAX: usize = 32;
+pub const VALIDATORS_MAX: usize = 32;
 /// Fewest validators outside development networks: fewer tolerate no fault.
 pub const VALIDATORS_MIN: usize = 4;
 /// Most bytes of an organization's name, in UTF-8. It has one at least.
 pub const NAME_MAX: usize = 31;
 
+/// The slot with what genesis decided for ever in the storage of `Members`, for [`is_bonded`].
+pub const SETTINGS: U256 = U256::ZERO;
 /// The list of organizations' ids in the storage of `Members`.
 pub const ORGANIZATIONS: U256 = U256::from_limbs([1, 0, 0, 0]);
 /// The list of validators' keys in the storage of `Members`, ascending.
 pub const VALIDATORS: U256 = U256::from_limbs([6, 0, 0, 0]);
+
+/// `IMembers.Policy.Bonded`.
+pub const BONDED: u8 = 1;
+/// Whether validators are chosen by their bonds in `Stake`, by what is at [`SETTINGS`].
+pub const fn is_bonded(slot: U256) -> bool {
+    slot.byte(2) == BONDED
+}
 
 /// The list of the keys of an organization's nodes in the storage of `Members`.
 pub fn nodes_of(organization: B256) -> U256 {
@@ -75,7 +87,7 @@ pub enum Policy {
     /// From `Members`: organizations decide.
     Permissioned,
     /// From `Stake`: those with the highest bonds.
-    Bonded,
+    Bonded(Bonding),
 }
 
 /// A first organization.
@@ -199,10 +211,10 @@ impl Charter {
         let mut slots = Slots::default();
         let policy = match self.policy {
             Policy::Permissioned => 0,
-            Policy::Bonded => 1,
+            Policy::Bonded(_) => BONDED.into(),
         };
         slots.set(
-            U256::ZERO,
+            SETTINGS,
             Packed::default()
                 .add(1, u64::from(self.dev))
                 .add(1, u64::from(self.open))

@@ -1,7 +1,7 @@
 //! `/v1/governance`: what the organizations decide together, and what it would lead to. Read from the organization's nodes,
 //! which are believed about it.
 
-mod decide;
+pub(crate) mod decide;
 
 use std::{sync::Arc, time::Duration};
 

@@ -36,6 +36,7 @@ mod query;
 mod record;
 mod router;
 mod serve;
+mod stake;
 mod start;
 
 pub use backup::{key_files, snapshot};

@@ -21,7 +21,7 @@ use crate::{
     app::App,
     governance, health, member, metrics, page,
     problem::{Code, Refusal},
-    record,
+    record, stake,
 };
 
 /// The OpenAPI 3.1 document of the gateway.
@@ -48,6 +48,7 @@ fn routes(admission: impl FnOnce(Routes) -> Routes) -> (Router<Arc<App>>, OpenAp
         .merge(record::router())
         .merge(governance::router())
         .merge(member::router())
+        .merge(stake::router())
         .routes(routes!(page::home));
     let (router, mut document) = admission(work)
         .routes(routes!(page::docs))

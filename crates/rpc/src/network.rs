@@ -134,6 +134,11 @@ pub(crate) async fn validators(api: &Api, params: &Params<'_>) -> Reply {
     let calendar = Calendar::new(api.node.spec().epoch_blocks);
     let epoch = info.epoch.get();
     let committee = types::Committee::new(info.output);
+    let elected = match api.node.syncing() {
+        // Its state may be long in coming.
+        Some(_) => Vec::new(),
+        None => keys(&api.node.elected().await?),
+    };
     let validators = (0_u64..)
         .zip(keys(committee.validators()))
         .map(|(index, public_key)| Validator {
@@ -148,6 +153,7 @@ pub(crate) async fn validators(api: &Api, params: &Params<'_>) -> Reply {
         validators: validators.collect(),
         next: keys(&info.players),
         after_next: keys(&info.next_players),
+        elected,
         changes_sign_from: U64::from(calendar.signs_from(api.node.latest().number() + 1)),
     })
 }

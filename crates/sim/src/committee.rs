@@ -1,6 +1,9 @@
 //! Keys and constitution of a simulated network. Deterministic: a simulation has no secrets.
 
-use crate::{liar::Victim, plan::GATEWAYS_MAX};
+use crate::{
+    liar::Victim,
+    plan::{GATEWAYS_MAX, Plan, VALIDATORS},
+};
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::PrivateKeySigner;
 use chain::genesis::{self, parameters};
@@ -17,6 +20,7 @@ use commonware_utils::{N3f1, NZU64, TryCollect as _, ordered::Set};
 use contracts::{
     member::{Charter, Founder, Permissions, Policy, Role},
     parameter::Parameters,
+    stake::Bonding,
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
@@ -65,16 +69,33 @@ pub struct Setup {
 const USERS: u8 = 4;
 /// The least for four validators, so that there are some epochs in a simulated minute.
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(32);
+/// Wei that each founder has bonded, if validators are chosen by bond.
+pub const BOND: u64 = 1_000;
 /// Chain id of simulated networks.
 const CHAIN_ID: u64 = 4242;
 
 impl Setup {
-    /// A network of `count` validators, with nodes to spare. Keys are the same for every seed: key material is no fault.
+    /// A network of `count` validators that its members choose, with nodes to spare. Keys are the same for every seed: key
+    /// material is no fault.
+    pub fn new(count: usize, spare: usize) -> Self {
+        Self::with_policy(count, spare, Policy::Permissioned)
+    }
+
+    /// A network for a plan: with bonds if it says so.
+    pub fn of(plan: &Plan) -> Self {
+        let policy = match plan.seats {
+            Some(seats) => Policy::Bonded(bonding(seats)),
+            None => Policy::Permissioned,
+        };
+        Self::with_policy(VALIDATORS, plan.spare, policy)
+    }
+
+    /// As [`Self::new`], with validators from where the policy says.
     #[expect(
         clippy::expect_used,
         reason = "constant inputs; cannot fail without failing every run"
     )]
-    pub fn new(count: usize, spare: usize) -> Self {
+    pub fn with_policy(count: usize, spare: usize, policy: Policy) -> Self {
         let mut rng = StdRng::seed_from_u64(0);
         let mut signers: Vec<_> = (0..count)
             .map(|_| ed25519::PrivateKey::random(&mut rng))
@@ -132,6 +153,7 @@ impl Setup {
                 &administrators,
                 users.iter().chain(&relayers),
                 &parameters(&limits, &pacing),
+                policy,
             ),
         });
         Self {
@@ -144,6 +166,16 @@ impl Setup {
     }
 }
 
+/// How a bonded network with so many seats begins.
+pub fn bonding(seats: usize) -> Bonding {
+    Bonding {
+        bond: BOND.into(),
+        minimum: 10,
+        seats: u16::try_from(seats).unwrap_or(u16::MAX),
+        unbonding: 5,
+    }
+}
+
 /// The system contracts, and accounts with money. Each validator is an organization of its own; users and relayers are
 /// of none.
 #[expect(
@@ -152,9 +184,10 @@ impl Setup {
 )]
 fn accounts<'a>(
     validators: &Set<PublicKey>,
-    administrators: &[PrivateKeySigner],
+    administrators: &'a [PrivateKeySigner],
     users: impl Iterator<Item = &'a PrivateKeySigner>,
     parameters: &Parameters,
+    policy: Policy,
 ) -> BTreeMap<Address, GenesisAccount> {
     let founders = (0x81..).zip(validators).zip(administrators);
     let founders = founders.map(|((byte, key), administrator)| Founder {
@@ -167,11 +200,12 @@ fn accounts<'a>(
     let charter = Charter {
         dev: true,
         open: true,
-        policy: Policy::Permissioned,
+        policy,
         founders: founders.collect(),
     };
+    let bonded = matches!(policy, Policy::Bonded(_));
     let mut accounts = genesis::contracts(&charter, parameters).expect("a valid charter");
-    for user in users {
+    for user in users.chain(administrators.iter().filter(|_| bonded)) {
         let balance = U256::from(1_000_000_000_u64);
         accounts.insert(
             user.address(),

@@ -27,6 +27,8 @@ mod partition;
 mod plan;
 mod run;
 mod service;
+#[cfg(test)]
+mod stake;
 mod traffic;
 #[cfg(test)]
 mod trial;

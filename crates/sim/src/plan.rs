@@ -165,6 +165,8 @@ pub struct Plan {
     pub phase: Duration,
     /// Nodes that do not validate at first.
     pub spare: usize,
+    /// How many seats there are, if validators are chosen by bond: then moves are bonds, and the end of bonds.
+    pub seats: Option<usize>,
     /// Mean latency of a message.
     pub latency: Duration,
     /// Its deviation.
@@ -213,6 +215,7 @@ impl Plan {
             cycles: cycles_of(&mut rng, cycles, phase),
             phase,
             spare,
+            seats: seats(seed, spare),
             latency: Duration::from_millis(rng.random_range(1..40)),
             jitter: Duration::from_millis(rng.random_range(0..20)),
             delivered: rng.random_range(95..=100),
@@ -246,6 +249,14 @@ impl Plan {
         let (dealer, dealing) = self.dealer?;
         (dealing == Dealing::False).then_some(dealer)
     }
+}
+
+/// In a third of the runs in which validators come and go they do so by bond. Drawn apart from all else, so that the other runs
+/// are what they were before there were bonds; those that every build runs by their seeds are among these.
+fn seats(seed: u64, spare: usize) -> Option<usize> {
+    let mut rng = StdRng::seed_from_u64(seed ^ 0x0073_7461_6b8a);
+    let bonded = spare > 0 && rng.random_range(0..3_u32) == 0;
+    bonded.then(|| rng.random_range(VALIDATORS..=VALIDATORS + spare))
 }
 
 fn services(rng: &mut StdRng) -> Services {
@@ -399,6 +410,21 @@ mod tests {
     fn a_plan_depends_on_its_seed_alone() {
         assert_eq!(Plan::new(7), Plan::new(7));
         assert_ne!(Plan::new(7), Plan::new(8));
+    }
+
+    #[test]
+    fn some_runs_in_which_validators_come_and_go_are_bonded() {
+        let plans: Vec<_> = (0..400).map(Plan::new).collect();
+        let seats = |plan: &Plan| plan.seats;
+        let drawn: BTreeSet<_> = plans.iter().filter_map(seats).collect();
+        assert_eq!(drawn, (VALIDATORS..=VALIDATORS + SPARE).collect());
+        let lives = plans.iter().filter(|plan| plan.spare > 0);
+        assert!(lives.clone().any(|plan| plan.seats.is_none()));
+        assert!(
+            plans
+                .iter()
+                .all(|plan| plan.spare > 0 || plan.seats.is_none())
+        );
     }
 
     #[test]

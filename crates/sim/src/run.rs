@@ -5,7 +5,7 @@ use crate::{
     committee::Setup,
     oracle::Oracle,
     panics::Panics,
-    plan::{Fault, Plan, Stumble, VALIDATORS},
+    plan::{Fault, Plan, Stumble},
     service::Fleet,
     traffic::Transfers,
     witness::Witness,
@@ -79,7 +79,7 @@ struct World {
 pub fn run(seed: u64) -> Report {
     let panics = Panics::watch();
     let plan = Plan::new(seed);
-    let setup = Setup::new(VALIDATORS, plan.spare);
+    let setup = Setup::of(&plan);
     let mut world = World {
         plan,
         transfers: Transfers::new(&setup),
@@ -275,8 +275,19 @@ async fn fault_phase(
         }
         while moves.last().is_some_and(|(at, _)| begin + *at <= now) {
             if let Some((_, change)) = moves.pop() {
-                let World { transfers, rng, .. } = world;
-                transfers.instruct(cluster, rng, change).await;
+                let World {
+                    transfers,
+                    rng,
+                    plan,
+                    witness,
+                    ..
+                } = world;
+                if plan.seats.is_some() {
+                    transfers.bond(cluster, rng, change).await;
+                    witness.mark("bonded");
+                } else {
+                    transfers.instruct(cluster, rng, change).await;
+                }
             }
         }
         while let Some(stumble) = world.plan.stumbles.last().copied()

@@ -1,13 +1,21 @@
 //! Clients of the network: accounts that transfer, keeping what they sent until it is final.
 
-use crate::{cluster::Cluster, committee::Setup, plan::Move};
+use crate::{
+    cluster::Cluster,
+    committee::{BOND, Setup},
+    plan::Move,
+};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall as _;
-use contracts::{SystemContract, abi::IMembers, member::Role};
+use contracts::{
+    SystemContract,
+    abi::{IMembers, IStake},
+    member::Role,
+};
 use rand::{RngExt as _, rngs::StdRng, seq::IteratorRandom as _};
 use std::collections::BTreeMap;
 
@@ -105,6 +113,29 @@ impl Transfers {
         let members = SystemContract::Members.address();
         let input = call.abi_encode().into();
         let raw = self.sign(&administrator, members, U256::ZERO, input, 1_000_000);
+        Self::submit(cluster, rng, raw).await;
+    }
+
+    /// Has an administrator bond on a node so that it validates, the more the higher its number, or take all of it back.
+    pub async fn bond(&mut self, cluster: &Cluster, rng: &mut StdRng, change: Move) {
+        let Move { node, validates } = change;
+        let index = node % self.setup.administrators.len();
+        let administrator = self.setup.administrators.get(index).cloned();
+        let Some((administrator, found)) = administrator.zip(self.setup.nodes.get(node)) else {
+            return;
+        };
+        let key = B256::from_slice(found.public_key.as_ref());
+        // A founder's node has this from genesis on.
+        let more = node.checked_sub(self.setup.administrators.len());
+        let more = more.map_or(0, |place| place.saturating_add(1));
+        let amount = U256::from(BOND).saturating_add(U256::from(more));
+        let (value, input) = if validates {
+            (amount, IStake::bondCall { key }.abi_encode())
+        } else {
+            (U256::ZERO, IStake::unbondCall { key, amount }.abi_encode())
+        };
+        let stake = SystemContract::Stake.address();
+        let raw = self.sign(&administrator, stake, value, input.into(), 1_000_000);
         Self::submit(cluster, rng, raw).await;
     }
 

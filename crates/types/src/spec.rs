@@ -41,7 +41,8 @@ pub struct ChainSpec {
     pub limits: Limits,
     /// When blocks are made.
     pub pacing: Pacing,
-    /// Blocks in an epoch. In each the key is shared anew, among the validators that `Members` names for the next.
+    /// Blocks in an epoch. In each the key is shared anew, among the validators that `Members`, or in a bonded network `Stake`,
+    /// names for the next.
     pub epoch_blocks: NonZeroU64,
     /// The committee of epoch 0, from the key ceremony, in the engine's encoding.
     pub committee: Bytes,

@@ -1,11 +1,12 @@
 //! A running node: what it says of itself and of its network.
 
 use super::finding::{Report, Verdict};
-use alloy_primitives::{FixedBytes, U64};
+use alloy_primitives::{B256, FixedBytes, U64};
 use client::{
     members::Members,
     node::{self, Health, HealthState, Identity, Upgrades},
     rpc::{Nodes, RpcError},
+    stake::Stake,
 };
 use serde::Deserialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -246,10 +247,37 @@ async fn member(nodes: &Nodes, health: &Health, report: &mut Report) {
                 own.signs
             ),
         ),
+        None => stranger(nodes, node, report).await,
+    }
+}
+
+/// Whether the network lets a node in that no member has registered: one that is bonded on.
+async fn stranger(nodes: &Nodes, node: B256, report: &mut Report) {
+    let stake = match Stake::read(nodes).await {
+        Ok(stake) => stake,
+        Err(error) => {
+            report.add("membership", Verdict::Unknown, error.to_string(), None);
+            return;
+        }
+    };
+    let candidates = stake.candidates.len();
+    let mut ranked = stake.candidates.iter().zip(1_usize..);
+    match ranked.find(|(candidate, _)| candidate.key == node) {
+        Some((candidate, rank)) => report.ok(
+            "membership",
+            format!(
+                "candidate of {}, number {rank} of {candidates} by bond: {}",
+                candidate.owner, candidate.signs
+            ),
+        ),
         None => report.warning(
             "membership",
             format!("no member has registered this node, {node}: other nodes do not let it in, but those that name it"),
-            "have an administrator register it: ashlar member set-node KEY observer",
+            if stake.bonded {
+                "bond on it: ashlar stake bond KEY AMOUNT; or have an administrator register it: ashlar member set-node KEY observer"
+            } else {
+                "have an administrator register it: ashlar member set-node KEY observer"
+            },
         ),
     }
 }
@@ -328,7 +356,6 @@ fn short(identity: &FixedBytes<96>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::B256;
     use client::node::ValidatorHealth;
 
     fn health(reachable: [bool; 4]) -> Health {

@@ -56,7 +56,7 @@ pub(super) fn make(args: &CardArgs) -> Result<()> {
         !args.administrator.is_zero(),
         "--administrator: the zero address is nobody's"
     );
-    let key = settle(&args.place, &[], false)?;
+    let key = settle(&args.place, &[], super::MAX_PEERS, false)?;
     let card = Card {
         organization: args.organization.clone(),
         administrator: args.administrator,
@@ -89,6 +89,7 @@ fn reachable(place: &PlaceArgs) -> Result<SocketAddr> {
 pub(super) fn settle(
     place: &PlaceArgs,
     peers: &[PeerConfig],
+    max_peers: usize,
     state_sync: bool,
 ) -> Result<ed25519::PrivateKey> {
     reachable(place)?;
@@ -105,7 +106,7 @@ pub(super) fn settle(
     let p2p = P2pConfig {
         listen: place.listen,
         advertise: place.advertise,
-        max_peers: super::MAX_PEERS,
+        max_peers,
         peers: peers.to_vec(),
         blocked: Vec::new(),
     };

@@ -3,16 +3,16 @@
 use super::{
     LIMITS, PACING,
     card::{Card, configure},
-    deal, dev_accounts, funded, signed,
+    deal, dev_accounts, funded, peers_max, signed,
 };
 use crate::{
-    cli::NewArgs,
+    cli::{BondingArgs, NewArgs},
     files::{DirectoryLock, write_public, write_secret},
     format,
     node::{NodeConfig, PREFIX, free, read_key, secrets_key},
     p2p::{self, P2pConfig, PeerConfig},
 };
-use alloy_primitives::{B256, U256, hex, keccak256};
+use alloy_primitives::{B256, U256, hex, keccak256, utils::format_ether};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use chain::{
     ceremony::{self, Founded},
@@ -29,6 +29,7 @@ use contracts::{
     SystemContract,
     governance::Parameter,
     member::{Charter, Founder, Permissions, Policy, Role, VALIDATORS_MIN},
+    stake::Bonding,
 };
 use serde::Serialize;
 use std::{
@@ -40,8 +41,41 @@ use types::{ChainSpec, Committee, Fees, Fork, PublicKey, TURNS_PER_EPOCH};
 const SERVED: Duration = Duration::from_secs(60);
 /// Seconds of a timelock, as `Parameters` bounds it.
 const TIMELOCK: RangeInclusive<u64> = 3_600..=30 * 86_400;
+/// Wei that a founder's account has at block 0, at most: 2^120, so that sums of all there is stay far below a word.
+const ALLOTMENT_MAX: U256 = U256::from_limbs([0, 1 << 56, 0, 0]);
 /// How often people are told that this goes on.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How validators are chosen by bond.
+#[derive(Clone, Debug, Serialize)]
+struct Bonds {
+    seats: u16,
+    bond: U256,
+    allotment: U256,
+    unbonding: u64,
+}
+
+impl Bonds {
+    fn new(args: &BondingArgs) -> Option<Self> {
+        args.bonded.then_some(Self {
+            seats: args.seats,
+            bond: args.bond,
+            allotment: args.allotment,
+            unbonding: args.unbonding,
+        })
+    }
+
+    fn bonding(&self) -> Bonding {
+        // What does not fit is more than can be demanded, and refused as such.
+        let bond = self.bond.saturating_to();
+        Bonding {
+            bond,
+            minimum: bond,
+            seats: self.seats,
+            unbonding: self.unbonding,
+        }
+    }
+}
 
 /// What all founders agree on. Its hash is what they compare.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +87,9 @@ struct Agreement {
     open: bool,
     dev: bool,
     timelock: u64,
+    /// In a network of members it is not there, as in agreements of programs that know nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bonding: Option<Bonds>,
     /// By the keys of their nodes.
     founders: Vec<Card>,
 }
@@ -90,6 +127,7 @@ impl Agreement {
             open: args.open,
             dev: args.dev,
             timelock: args.timelock,
+            bonding: Bonds::new(&args.bonding),
             founders,
         })
     }
@@ -128,7 +166,10 @@ impl Agreement {
         let charter = Charter {
             dev: self.dev,
             open: self.open,
-            policy: Policy::Permissioned,
+            policy: match &self.bonding {
+                Some(bonds) => Policy::Bonded(bonds.bonding()),
+                None => Policy::Permissioned,
+            },
             founders: self.founders.iter().map(founder).collect(),
         };
         let mut accounts = genesis::contracts(&charter, &parameters(&LIMITS, &PACING))?;
@@ -140,6 +181,12 @@ impl Agreement {
         }
         if self.dev {
             accounts.extend(funded(&dev_accounts()?)?);
+        }
+        if let Some(Bonds { allotment, .. }) = &self.bonding {
+            for card in &self.founders {
+                let account = accounts.entry(card.administrator).or_default();
+                account.balance = account.balance.saturating_add(*allotment);
+            }
         }
         let spec = ChainSpec {
             name: self.name.clone(),
@@ -219,6 +266,7 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     let peers = agreement.peers().into_iter();
     // As it stands there, with paths relative to it.
     let mut written: NodeConfig = toml::from_str(&std::fs::read_to_string(&file)?)?;
+    written.p2p.max_peers = written.p2p.max_peers.max(peers_max(&spec));
     written.p2p.peers = peers
         .filter(|peer| peer.public_key != own.public_key)
         .collect();
@@ -267,6 +315,23 @@ fn check(agreement: &Agreement) -> Result<()> {
         "--epoch-blocks {}: with {founders} founders at least {blocks} are needed, so that each can deal",
         agreement.epoch_blocks,
     );
+    if let Some(Bonds {
+        seats, allotment, ..
+    }) = &agreement.bonding
+    {
+        // Whoever has the money takes a seat, and nobody is asked.
+        let blocks = u64::from(*seats) * TURNS_PER_EPOCH;
+        ensure!(
+            agreement.epoch_blocks.get() >= blocks,
+            "--epoch-blocks {}: with {seats} seats at least {blocks} are needed, so that each validator can deal",
+            agreement.epoch_blocks,
+        );
+        ensure!(
+            *allotment <= ALLOTMENT_MAX,
+            "--allotment: choose at most {} ether",
+            format_ether(ALLOTMENT_MAX)
+        );
+    }
     let (committee, _) = deal(agreement.nodes()?)?;
     agreement
         .spec(&committee)

@@ -1,7 +1,7 @@
 //! Passports: what a newcomer needs to know of a network that is there.
 
 use super::{
-    card, genesis_hash,
+    card, genesis_hash, is_bonded, peers_max,
     signed::{self, Statement},
 };
 use crate::{
@@ -82,7 +82,8 @@ pub(super) fn join(args: &JoinArgs) -> Result<()> {
             "the passport is of the network with identity {identity}, not {expected}"
         );
     }
-    let key = card::settle(&args.place, &passport.peers, !args.replay)?;
+    let max_peers = peers_max(&spec);
+    let key = card::settle(&args.place, &passport.peers, max_peers, !args.replay)?;
     let file = args.place.dir.join("genesis.json");
     write_public(&file, spec.to_json()?.as_bytes())?;
     let node = signed::key(&key.public_key());
@@ -90,8 +91,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<()> {
     eprintln!(
         "This node will be {node} in {:?} (chain id {}).\n\
          Network identity: {identity}\n{}\n\
-         It is let in once its organization has it registered, which an administrator does:\n  \
-         ashlar member set-node {node} observer --key-file FILE --rpc URL\n\
+{}\
          Start it with:\n  ashlar node --config {}",
         spec.name,
         spec.chain_id,
@@ -100,7 +100,24 @@ pub(super) fn join(args: &JoinArgs) -> Result<()> {
         } else {
             "It is the one you expected."
         },
+        let_in(&spec, node),
         args.place.dir.join("node.toml").display(),
     );
     Ok(())
+}
+
+/// How a node gets into its network, in words.
+fn let_in(spec: &ChainSpec, node: B256) -> String {
+    let member = format!(
+        "It is let in once its organization has it registered, which an administrator does:\n  \
+         ashlar member set-node {node} observer --key-file FILE --rpc URL\n"
+    );
+    if is_bonded(spec) {
+        format!(
+            "{member}or once somebody has bonded on it, and with one of the highest bonds it will validate:\n  \
+             ashlar stake bond {node} AMOUNT --key-file FILE --rpc URL\n"
+        )
+    } else {
+        member
+    }
 }

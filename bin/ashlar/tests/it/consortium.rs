@@ -85,6 +85,26 @@ fn what_makes_no_network_is_refused_before_the_ceremony() {
         new(&acme, &["--validator-limit", "0"], &cards),
         "more than its limit, 0",
     );
+    for (more, expected) in [
+        (["--seats", "3"], "4 to 32 seats for validators, not 3"),
+        (
+            ["--epoch-blocks", "255"],
+            "with 32 seats at least 256 are needed",
+        ),
+        (["--bond", "0"], "the least bond is 0 wei"),
+        (
+            ["--bond", "2000000000ether"],
+            "between 1 and 1000000000000000000000000000",
+        ),
+        (["--unbonding", "60"], "between 86400 and 7776000"),
+        (
+            ["--allotment", "1000000000000000000000ether"],
+            "--allotment: choose at most",
+        ),
+    ] {
+        let more = [&["--bonded"], more.as_slice()].concat();
+        refused(new(&acme, &more, &cards), expected);
+    }
     refused(
         new(&home.path().join("omega"), &[], &cards),
         "ashlar network card",

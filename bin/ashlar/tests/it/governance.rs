@@ -19,7 +19,7 @@ const NOBODY: &str = "0x00000000000000000000000000000000000000000000000000000000
 const ACCOUNT: &str = "0x00000000000000000000000000000000000000fe";
 
 /// The first development account, which administers that organization.
-const ADMINISTRATOR: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+pub const ADMINISTRATOR: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 const ADMINISTRATOR_KEY: B256 =
     b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 
@@ -112,27 +112,28 @@ fn a_proposal_is_made_shown_and_accepted() {
     );
 }
 
-fn gateway(network: &Network) -> Gateway {
+pub fn gateway(network: &Network) -> Gateway {
     let url = network.status["gateway"]["url"].as_str().unwrap();
     let api_key = network.status["api_key"].as_str().unwrap();
     Gateway::new(url, api_key).unwrap()
 }
 
 /// What the gateway says when it refuses for the contract.
-fn refused(prepared: Result<Unsigned, GatewayError>) -> String {
+pub fn refused(prepared: Result<Unsigned, GatewayError>) -> String {
     let error = prepared.unwrap_err();
     assert_eq!(error.code(), Some("governance_refused"), "{error}");
     error.to_string()
 }
 
 /// As a wallet does it.
-fn sign(unsigned: Unsigned) -> Bytes {
+pub fn sign(unsigned: Unsigned) -> Bytes {
     let transaction = TxEip1559 {
         chain_id: unsigned.chain_id.to(),
         nonce: unsigned.nonce.to(),
         gas_limit: unsigned.gas.to(),
         max_fee_per_gas: unsigned.max_fee_per_gas.to(),
         to: TxKind::Call(unsigned.to),
+        value: unsigned.value,
         input: unsigned.data,
         ..TxEip1559::default()
     };

@@ -6,6 +6,7 @@ mod doctor;
 mod governance;
 mod network;
 mod peers;
+mod stake;
 mod start;
 mod upgrade;
 mod verify;

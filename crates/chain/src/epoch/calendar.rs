@@ -34,7 +34,7 @@ impl Calendar {
         self.first(epoch).saturating_add(self.blocks.get() - 1)
     }
 
-    /// The block after which `Members` is read in an epoch: the last before its middle, which every node has that works on the
+    /// The block after which `Members` or `Stake` is read in an epoch: the last before its middle, which every node has that works on the
     /// epoch's last block.
     pub fn reading(&self, epoch: u64) -> u64 {
         self.first(epoch)
@@ -47,13 +47,13 @@ impl Calendar {
         height <= self.reading(self.epoch_of(height))
     }
 
-    /// The epoch for which `Members` is read after the block at a height, if it is.
+    /// The epoch for which `Members` or `Stake` is read after the block at a height, if it is.
     pub fn read_for(&self, height: u64) -> Option<u64> {
         let epoch = self.epoch_of(height);
         (height == self.reading(epoch)).then(|| epoch.saturating_add(2))
     }
 
-    /// From which epoch on a validator signs that `Members` has since the block at a height, provided that it is there to get
+    /// From which epoch on a validator signs that `Members` or `Stake` has since the block at a height, provided that it is there to get
     /// its share.
     pub fn signs_from(&self, height: u64) -> u64 {
         let epoch = self.epoch_of(height);

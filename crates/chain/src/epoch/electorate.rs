@@ -1,4 +1,4 @@
-//! Who validates in the epochs to come, as `Members` said when it was read.
+//! Who validates in the epochs to come, as `Members` or `Stake` said when it was read.
 
 use super::Calendar;
 use crate::alias::Runtime;
@@ -50,7 +50,7 @@ pub struct Electorate {
 }
 
 impl Electorate {
-    /// The epoch for which `Members` is read after the block at a height, if it is.
+    /// The epoch for which `Members` or `Stake` is read after the block at a height, if it is.
     pub fn read_for(&self, height: u64) -> Option<u64> {
         self.calendar.read_for(height)
     }
@@ -79,7 +79,7 @@ impl Electorate {
     }
 }
 
-/// A node that took the state from others did not execute the blocks after which `Members` is read: those that end an epoch
+/// A node that took the state from others did not execute the blocks after which `Members` or `Stake` is read: those that end an epoch
 /// say what was read.
 impl Reporter for Electorate {
     type Activity = Update<Block>;

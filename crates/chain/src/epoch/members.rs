@@ -1,5 +1,6 @@
-//! What `Members` says in a state: who is to validate, and which nodes there are.
+//! What `Members` says in a state: who is to validate, unless that is decided by bond, and which nodes there are.
 
+use super::stake;
 use alloy_primitives::{B256, U256};
 use commonware_codec::DecodeExt as _;
 use commonware_utils::ordered::Set;
@@ -10,11 +11,15 @@ use types::{PublicKey, StateKey, StateValue};
 /// Most entries of a list in `Members`, whatever its length says.
 const LIST_MAX: u64 = 128;
 
-/// The keys of the validators. Those that are no ed25519 public key are left out: whoever registered one has no validator.
+/// The keys of those that are to validate: whom `Members` lists, or in a bonded network whom [`stake::elected`] finds. Those that
+/// are no ed25519 public key are left out: whoever registered one has no validator.
 ///
 /// # Errors
 /// As [`StateRead::read_many`].
 pub async fn validators(state: &impl StateRead) -> Result<Set<PublicKey>, StateError> {
+    if stake::is_bonded(state).await? {
+        return Ok(Set::from_iter_dedup(stake::elected(state).await?));
+    }
     let keys = list(state, member::VALIDATORS).await?;
     Ok(public_keys(keys))
 }

@@ -1,17 +1,18 @@
-//! Epochs: in each, the key is shared anew among the validators that `Members` names.
+//! Epochs: in each, the key is shared anew among the validators that `Members` names, or in a bonded network `Stake`.
 //!
 //! ```text
 //!        epoch e                    e + 1          e + 2            e + 3
 //! ├───────────┼───────────┤├───────────────────┤├───────────────┤├──────────────
 //!  dealing    │ dealers' logs    announced        get shares       sign
-//!             └ `Members` is read here for e + 2, in the block before the middle
+//!             └ `Members` or `Stake` is read here for e + 2, in the block before the middle
 //! ```
 //!
-//! What `Members` says in the state before an epoch's middle counts for the epoch after the next: that is early enough for
+//! What they say in the state before an epoch's middle counts for the epoch after the next: that is early enough for
 //! every honest node to have the block when it makes or checks the epoch's last one, which names them. They get their shares
 //! in epoch e + 2 and sign from e + 3 on. The network's identity stays what it was.
 //!
-//! In reading order: [`Calendar`] (where epochs begin), [`members`] (what `Members` says), [`Electorate`] (who validates in the
+//! In reading order: [`Calendar`] (where epochs begin), [`members`] (what `Members` says), [`stake`] (what
+//! `Stake` says), [`Electorate`] (who validates in the
 //! epochs to come), [`Secrets`] (what a node must not lose and must not keep), [`Schemes`] (who signs how in which epoch),
 //! [`Peers`] (whom to speak with).
 
@@ -21,6 +22,7 @@ pub mod members;
 mod peers;
 mod schemes;
 mod secrets;
+pub mod stake;
 mod sweep;
 #[cfg(test)]
 mod tests;

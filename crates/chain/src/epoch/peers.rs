@@ -1,4 +1,4 @@
-//! Whom a node speaks with: who validates now and soon, and every other node of the members.
+//! Whom a node speaks with: who validates now and soon, every other node of the members, and in a bonded network the candidates.
 
 use commonware_consensus::types::Epoch;
 use commonware_glue::dkg::network::Manager;
@@ -55,17 +55,22 @@ struct Sets {
     epochs: BTreeMap<u64, TrackedPeers<PublicKey>>,
     /// The other nodes of members, and those that the configuration names.
     others: Set<PublicKey>,
-    /// How often the others changed in this epoch.
+    /// Who stands to validate in a bonded network, the first in rank first.
+    candidates: Vec<PublicKey>,
+    /// How often the others or the candidates changed in this epoch.
     changes: u64,
     subscribers: Vec<mpsc::UnboundedSender<PeerSetUpdate<PublicKey>>>,
 }
 
 impl Sets {
-    /// Whom to speak with: those of the last epoch first, then those before them, then the others, as many as there is room for.
+    /// Whom to speak with: those of the last epoch first, then those before them, then the others, then the
+    /// candidates, as many as there is room for.
     fn latest(&self) -> Option<PeerSetUpdate<PublicKey>> {
         let (epoch, now) = self.epochs.last_key_value()?;
         let earlier = self.epochs.values().rev().skip(1);
         let earlier = earlier.flat_map(|peers| peers.primary.iter().chain(&peers.secondary));
+        // Members' nodes go first: they are let in by a decision, candidates by money.
+        let rest = self.others.iter().chain(&self.candidates);
         let mut room = self.room;
         let mut taken = BTreeSet::new();
         let mut take = |peers: &mut dyn Iterator<Item = &PublicKey>| {
@@ -79,7 +84,7 @@ impl Sets {
             Set::from_iter_dedup(new.filter(fits).cloned())
         };
         let primary = take(&mut now.primary.iter());
-        let secondary = take(&mut now.secondary.iter().chain(earlier).chain(&self.others));
+        let secondary = take(&mut now.secondary.iter().chain(earlier).chain(rest));
         if primary.len() < now.primary.len() {
             error!(
                 room = self.room,
@@ -121,6 +126,7 @@ impl Peers {
             room: room.get(),
             epochs: BTreeMap::new(),
             others,
+            candidates: Vec::new(),
             changes: 0,
             subscribers: Vec::new(),
         })))
@@ -144,6 +150,17 @@ impl Peers {
         let others = Set::from_iter_dedup(sets.others.iter().cloned().chain(nodes));
         if others != sets.others {
             sets.others = others;
+            sets.changes += 1;
+            sets.announce();
+        }
+    }
+
+    /// Lets these in as long as they stand to validate, the first in rank first, and those that stood before no more. Who of
+    /// them validates is let in by its epoch.
+    pub fn stand(&self, candidates: Vec<PublicKey>) {
+        let mut sets = self.lock();
+        if candidates != sets.candidates {
+            sets.candidates = candidates;
             sets.changes += 1;
             sets.announce();
         }

@@ -1,9 +1,10 @@
 use super::{
     Calendar, Connected, Dialer, Electorate, ElectorateActor, Peers, Secrets, SecretsError,
-    SecretsKey, sweep,
+    SecretsKey, members, sweep,
 };
 use crate::{feed::Finalized, sample};
-use commonware_codec::Encode as _;
+use alloy_primitives::{B256, U256};
+use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_consensus::types::Epoch;
 use commonware_cryptography::{
     Signer as _,
@@ -22,11 +23,14 @@ use commonware_runtime::{
 use commonware_utils::{
     N3f1, NZU64, NZUsize, TryCollect as _, channel::watch, ordered::Set, sequence::Unit, test_rng,
 };
+use contracts::{SystemContract, member, stake};
+use state::{StateError, StateRead};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use types::{Committee, PublicKey};
+use types::{Committee, PublicKey, StateKey, StateValue};
 
 fn keys(seeds: impl IntoIterator<Item = u64>) -> Set<PublicKey> {
     let key = |seed| ed25519::PrivateKey::from_seed(seed).public_key();
@@ -187,6 +191,107 @@ fn whoever_asks_late_hears_of_the_last_peers() {
         peers.admit(keys([7]));
         assert_eq!(heard.recv().await.unwrap().latest.secondary, keys([4, 7]));
     });
+}
+
+#[test]
+fn candidates_are_let_in_after_members_as_long_as_they_stand() {
+    let me = keys([0]).iter().next().unwrap().clone();
+    let told = Told::default();
+    let mut peers = Peers::new(told.clone(), me, keys([20]), NZUsize!(6));
+    let now = TrackedPeers::new(keys(0..4), keys([4]));
+    assert!(peers.track(Epoch::new(3), now, &Unit).is_ok());
+    let others = || told.0.lock().unwrap().last().unwrap().1.secondary.clone();
+    let ranked = |seeds: [u64; 3]| seeds.map(|seed| keys([seed]).iter().next().unwrap().clone());
+    peers.stand(ranked([32, 30, 31]).to_vec());
+    assert_eq!(others(), keys([4, 20, 32]), "room for the first alone");
+    peers.stand(ranked([31, 30, 32]).to_vec());
+    assert_eq!(others(), keys([4, 20, 31]));
+    peers.admit(keys([21]));
+    assert_eq!(others(), keys([4, 20, 21]), "members go before them");
+    let next = TrackedPeers::new(keys(0..3), keys([31]));
+    assert!(peers.track(Epoch::new(4), next, &Unit).is_ok());
+    peers.stand(Vec::new());
+    let all = others();
+    assert!(
+        all.position(&ranked([31, 0, 0])[0]).is_some(),
+        "it gets a share"
+    );
+}
+
+/// A state of few slots.
+struct Slots(BTreeMap<StateKey, U256>);
+
+impl Slots {
+    fn put(&mut self, contract: SystemContract, slot: U256, value: U256) {
+        let key = StateKey::Slot(contract.address(), slot);
+        self.0.insert(key, value);
+    }
+}
+
+impl StateRead for Slots {
+    async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
+        let value = self.0.get(&key).copied();
+        Ok(value.map_or(StateValue::Absent, StateValue::Slot))
+    }
+
+    async fn read_many(&self, keys: &[StateKey]) -> Result<Vec<StateValue>, StateError> {
+        let mut values = Vec::new();
+        for key in keys {
+            values.push(self.read(*key).await?);
+        }
+        Ok(values)
+    }
+}
+
+#[test]
+fn the_highest_bonds_have_the_seats_whatever_else_was_bonded_on() {
+    let key = |seed| keys([seed]).iter().next().unwrap().clone();
+    let word = |key: &PublicKey| B256::from_slice(key.as_ref());
+    let mut junk = (1..=255).map(B256::repeat_byte);
+    let junk = junk.find(|key| PublicKey::decode(Copying(key.as_slice())).is_err());
+    let bonds = [
+        (word(&key(5)), 7),
+        (junk.unwrap(), 100),
+        (word(&key(6)), 9),
+        (word(&key(7)), 7),
+        (word(&key(8)), 7),
+    ];
+    let equal = keys([5, 7, 8]);
+    let mut state = Slots(BTreeMap::new());
+    let found = |state: &Slots| futures::executor::block_on(members::validators(state)).unwrap();
+    assert_eq!(found(&state), keys([]), "of a network that lists none");
+    state.put(
+        SystemContract::Members,
+        member::SETTINGS,
+        U256::from(1 << 16),
+    );
+    assert_eq!(found(&state), keys([]), "of a network without candidates");
+    let stored = |state: &mut Slots, count: u64| {
+        state.put(SystemContract::Stake, stake::CANDIDATES, U256::from(count));
+    };
+    stored(&mut state, 5);
+    for (place, (key, bond)) in (0..).zip(bonds) {
+        let values = [key.into(), U256::from(1), U256::from(bond)];
+        for (slot, value) in stake::Candidate::slots(place).into_iter().zip(values) {
+            state.put(SystemContract::Stake, slot, value);
+        }
+    }
+    assert_eq!(found(&state), keys(5..9), "room for all that are keys");
+    let seats = |state: &mut Slots, seats: u64| {
+        state.put(SystemContract::Parameters, stake::SEATS, U256::from(seats));
+        found(state)
+    };
+    assert_eq!(seats(&mut state, 1), keys([6]));
+    // Of equal bonds those with the lower keys.
+    let two: Vec<_> = equal.iter().take(2).cloned().chain([key(6)]).collect();
+    assert_eq!(seats(&mut state, 3), Set::from_iter_dedup(two));
+    assert_eq!(seats(&mut state, 40), keys(5..9));
+    stored(&mut state, u64::MAX);
+    assert_eq!(
+        seats(&mut state, 4),
+        keys(5..9),
+        "however many it says there are"
+    );
 }
 
 fn final_block(number: u64) -> Arc<Finalized> {

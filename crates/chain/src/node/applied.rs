@@ -6,17 +6,19 @@ use super::{
 };
 use crate::{
     alias::{Marshal, Runtime},
+    epoch::members,
     execution::{self, Answered, BlockState, Now, PastState},
     feed::Feed,
     history::archive,
     upgrade::Upgrades,
 };
 use commonware_macros::select;
+use commonware_utils::ordered::Set;
 use evm::{CodeCache, Interrupt};
 use futures::{FutureExt as _, future::BoxFuture};
 use state::{SharedDatabase, StateRead};
 use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
-use types::{Block, ChainSpec, StateKey, StateValue};
+use types::{Block, ChainSpec, PublicKey, StateKey, StateValue};
 
 /// The state, without the runtime's type.
 pub(super) trait World: Send + Sync {
@@ -26,6 +28,9 @@ pub(super) trait World: Send + Sync {
         at: Option<u64>,
         keys: Vec<StateKey>,
     ) -> BoxFuture<'_, Result<Vec<StateValue>, NodeError>>;
+
+    /// Whom the last state has as validators.
+    fn elected(&self) -> BoxFuture<'_, Result<Set<PublicKey>, NodeError>>;
 
     /// Proves values, or their absence, in the last state.
     fn prove(
@@ -177,6 +182,11 @@ impl<E: Runtime> World for Applied<E> {
             }
         };
         self.guarded(values).boxed()
+    }
+
+    fn elected(&self) -> BoxFuture<'_, Result<Set<PublicKey>, NodeError>> {
+        let elected = async { Ok(members::validators(&*self.database.read().await).await?) };
+        self.guarded(elected).boxed()
     }
 
     fn prove(

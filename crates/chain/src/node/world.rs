@@ -8,11 +8,11 @@ use super::{
 use crate::{feed::Finalized, history::archive::ArchiveError};
 use alloy_primitives::{Address, Bytes, U256};
 use commonware_macros::select;
-use commonware_utils::channel::oneshot;
+use commonware_utils::{channel::oneshot, ordered::Set};
 use evm::{Interrupt, Question};
 use futures::FutureExt as _;
 use std::sync::Arc;
-use types::{Account, StateKey, StateValue};
+use types::{Account, PublicKey, StateKey, StateValue};
 
 /// Blocks that may become final while a proof is made: it takes well below a millisecond for each key.
 const PROOF_LAG_MAX: u64 = 64;
@@ -75,6 +75,15 @@ impl Node {
         keys: Vec<StateKey>,
     ) -> Result<Vec<StateValue>, NodeError> {
         self.world().await?.read(at, keys).await
+    }
+
+    /// The keys of those that `Members`, or in a bonded network `Stake`, has as validators after the last final block. They are
+    /// announced when an epoch comes to its middle and they still are.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn elected(&self) -> Result<Set<PublicKey>, NodeError> {
+        self.world().await?.elected().await
     }
 
     /// An account after the last final block; an absent one is empty.

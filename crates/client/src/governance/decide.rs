@@ -1,7 +1,7 @@
 //! Deciding: transactions that call system contracts, made ready for whoever signs them, and sent once they are signed.
 
 use super::{Final, Governance, GovernanceError, ProposedAction, Unsigned};
-use alloy_primitives::{Address, B256, Bytes, LogData, U64, U128};
+use alloy_primitives::{Address, B256, Bytes, LogData, U64, U128, U256};
 use alloy_sol_types::{SolCall, SolEvent as _};
 use contracts::{
     SystemContract,
@@ -101,8 +101,22 @@ impl Governance<'_> {
         contract: SystemContract,
         call: &C,
     ) -> Result<Unsigned, GovernanceError> {
+        self.prepare_paying(from, contract, U256::ZERO, call).await
+    }
+
+    /// As [`Self::prepare`], with so many wei of the account.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`], and when the account has not so much.
+    pub async fn prepare_paying<C: SolCall>(
+        &self,
+        from: Address,
+        contract: SystemContract,
+        value: U256,
+        call: &C,
+    ) -> Result<Unsigned, GovernanceError> {
         let (to, data) = (contract.address(), Bytes::from(call.abi_encode()));
-        let request = json!({ "from": from, "to": to, "data": data });
+        let request = json!({ "from": from, "to": to, "value": value, "data": data });
         let gas: U64 = self.0.call("eth_estimateGas", [request]).await?;
         let chain_id: U64 = self.0.call("eth_chainId", [(); 0]).await?;
         let pending = (from, "pending");
@@ -112,6 +126,7 @@ impl Governance<'_> {
         Ok(Unsigned {
             from,
             to,
+            value,
             data,
             chain_id,
             nonce,

@@ -5,12 +5,13 @@ use crate::{
     node::{self, Committee, Upgrades},
     rpc::{Nodes, RpcError},
 };
-use alloy_primitives::{B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_sol_types::{SolCall, SolError as _, SolEvent as _};
 use contracts::{
     SystemContract,
     abi::{IGovernance, IMembers, IParameters},
     governance::{Action, Choice, refusal, state as state_name},
+    member::{BONDED, VALIDATORS_MAX},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -117,15 +118,20 @@ impl Governance<'_> {
             actions.push(self.describe(&names, action).await?);
         }
         let now = self.ask(governance, &IGovernance::outlookCall {}).await?;
+        let seen = Seen {
+            names: &names,
+            holders: self.holders(&names).await?,
+        };
         let (mut after, mut impossible) = (None, None);
         if AHEAD.contains(&state) {
             match self.outlook_after(encoded).await {
-                Ok(seen) => after = Some(outlook(seen, &names)),
+                Ok(outlook) => after = Some(seen.outlook(outlook)),
                 Err(GovernanceError::Refused(reason)) => impossible = Some(reason),
                 Err(error) => return Err(error),
             }
         }
-        let changes = |after: &Outlook| after.validators != outlook(now.clone(), &names).validators;
+        let now = seen.outlook(now);
+        let changes = |after: &Outlook| after.validators != now.validators;
         let validators_change = if after.as_ref().is_some_and(changes) {
             Some(self.validators_change().await?)
         } else {
@@ -148,7 +154,7 @@ impl Governance<'_> {
                 timelock: found.timelock,
                 window: found.window,
             },
-            now: outlook(now, &names),
+            now,
             after,
             validators_change,
             impossible,
@@ -233,6 +239,34 @@ impl Governance<'_> {
         Ok(names)
     }
 
+    /// In a bonded network whose the candidates' bonds are, in their order, as many as can have a seat: the organization that the
+    /// owner is of, or the owner itself. None in a network whose members decide who validates.
+    async fn holders(
+        &self,
+        names: &BTreeMap<B256, String>,
+    ) -> Result<Option<Vec<String>>, GovernanceError> {
+        let members = SystemContract::Members;
+        if self.ask(members, &IMembers::policyCall {}).await? != BONDED {
+            return Ok(None);
+        }
+        let mut known: BTreeMap<Address, String> = BTreeMap::new();
+        let mut holders = Vec::new();
+        for candidate in self.candidates().await?.iter().take(VALIDATORS_MAX) {
+            let account = candidate.owner;
+            let holder = if let Some(known) = known.get(&account) {
+                known.clone()
+            } else {
+                let call = IMembers::organizationOfCall { account };
+                let organization = self.ask(members, &call).await?;
+                let named = names.get(&organization).cloned();
+                named.unwrap_or_else(|| account.to_string())
+            };
+            known.insert(account, holder.clone());
+            holders.push(holder);
+        }
+        Ok(Some(holders))
+    }
+
     /// An action in words, with the names of organizations; of a parameter also its value now.
     async fn describe(
         &self,
@@ -293,16 +327,58 @@ fn name(names: &BTreeMap<B256, String>, organization: B256) -> String {
     known.unwrap_or_else(|| organization.to_string())
 }
 
-fn outlook(seen: IGovernance::Outlook, names: &BTreeMap<B256, String>) -> Outlook {
-    let validators: u64 = seen.validators.saturating_to();
-    let faults: u64 = seen.faults.saturating_to();
-    Outlook {
-        organizations: seen.organizations.saturating_to(),
-        ordinary: seen.ordinary.saturating_to(),
-        critical: seen.critical.saturating_to(),
-        validators,
-        quorum: validators.saturating_sub(faults),
-        faults,
-        can_halt: seen.halting.into_iter().map(|id| name(names, id)).collect(),
+/// Who there is, to say an outlook in words.
+struct Seen<'a> {
+    names: &'a BTreeMap<B256, String>,
+    /// As [`Governance::holders`].
+    holders: Option<Vec<String>>,
+}
+
+impl Seen<'_> {
+    fn outlook(&self, seen: IGovernance::Outlook) -> Outlook {
+        let validators: u64 = seen.validators.saturating_to();
+        let faults: u64 = seen.faults.saturating_to();
+        let can_halt = match &self.holders {
+            // The contract does not know whose validators those are.
+            Some(holders) => halting(holders, validators, faults),
+            None => seen
+                .halting
+                .iter()
+                .map(|id| name(self.names, *id))
+                .collect(),
+        };
+        Outlook {
+            organizations: seen.organizations.saturating_to(),
+            ordinary: seen.ordinary.saturating_to(),
+            critical: seen.critical.saturating_to(),
+            validators,
+            quorum: validators.saturating_sub(faults),
+            faults,
+            can_halt,
+        }
+    }
+}
+
+/// Who of the holders of candidates, the first in rank first, has more of those with a seat than may fail.
+fn halting(holders: &[String], validators: u64, faults: u64) -> Vec<String> {
+    let mut held: BTreeMap<&String, u64> = BTreeMap::new();
+    for (_, holder) in (0..validators).zip(holders) {
+        *held.entry(holder).or_default() += 1;
+    }
+    let halting = held.into_iter().filter(|(_, count)| *count > faults);
+    halting.map(|(holder, _)| holder.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::halting;
+
+    #[test]
+    fn whoever_holds_more_seats_than_may_fail_can_halt() {
+        let holders = ["a", "b", "a", "c", "d", "b", "b"].map(str::to_owned);
+        assert_eq!(halting(&holders, 7, 2), ["b"]);
+        assert_eq!(halting(&holders, 4, 1), ["a"]);
+        assert_eq!(halting(&holders, 5, 2), Vec::<String>::new());
+        assert_eq!(halting(&holders[..1], 1, 0), ["a"]);
     }
 }

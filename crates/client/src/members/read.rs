@@ -35,7 +35,7 @@ impl Members {
                 own.push(Node {
                     key,
                     role: role_name(role).to_owned(),
-                    signs: signs(&committee, key, role == VALIDATOR),
+                    signs: signs(&committee, key),
                 });
             }
             organizations.push(Organization {
@@ -82,7 +82,8 @@ const fn status_name(status: u8) -> &'static str {
 }
 
 /// Whether a node signs, in words.
-fn signs(committee: &Committee, key: B256, wanted: bool) -> String {
+pub(crate) fn signs(committee: &Committee, key: B256) -> String {
+    let wanted = committee.elected.contains(&key);
     let epoch: u64 = committee.epoch.to();
     let now = committee
         .validators
@@ -112,7 +113,7 @@ mod tests {
     fn a_node_comes_and_goes_in_steps() {
         let key = B256::repeat_byte(1);
         let keys = |is: bool| if is { vec![key] } else { vec![] };
-        let at = |now: bool, next, after_next, wanted| {
+        let at = |now: bool, next, after_next, wanted: bool| {
             let committee = Committee {
                 epoch: U64::from(7),
                 first_block: U64::from(70),
@@ -127,10 +128,11 @@ mod tests {
                     .collect(),
                 next: keys(next),
                 after_next: keys(after_next),
+                elected: keys(wanted),
                 changes_sign_from: U64::from(10),
             };
             assert_eq!(committee.first_block_of(10), 100);
-            signs(&committee, key, wanted)
+            signs(&committee, key)
         };
         let coming = [
             at(false, false, false, true),

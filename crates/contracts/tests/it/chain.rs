@@ -38,11 +38,22 @@ impl Chain {
     }
 
     pub fn send(&mut self, caller: Address, to: SystemContract, data: Bytes) -> ExecutionResult {
+        self.pay(caller, to, U256::ZERO, data)
+    }
+
+    pub fn pay(
+        &mut self,
+        caller: Address,
+        to: SystemContract,
+        value: U256,
+        data: Bytes,
+    ) -> ExecutionResult {
         let nonce = self.nonces.entry(caller).or_default();
         let tx = TxEnv::builder()
             .caller(caller)
             .nonce(*nonce)
             .kind(TxKind::Call(to.address()))
+            .value(value)
             .data(data)
             .gas_limit(TRANSACTION_GAS_CAP)
             .build()

@@ -10,6 +10,7 @@ use contracts::{
         IGovernance::{self, IGovernanceCalls, IGovernanceErrors},
         IMembers::{IMembersCalls, IMembersErrors},
         IParameters::{IParametersCalls, IParametersErrors},
+        IStake::{IStakeCalls, IStakeErrors},
         IUpgrades::{IUpgradesCalls, IUpgradesErrors},
     },
     governance::{Action, Parameter, UnknownAction, refusal},
@@ -204,6 +205,11 @@ fn interfaces_are_those_of_the_artifacts() {
         include_str!("../../../../contracts/artifacts/Parameters.json"),
         IParametersCalls::SELECTORS,
         IParametersErrors::SELECTORS,
+    );
+    declared(
+        include_str!("../../../../contracts/artifacts/Stake.json"),
+        IStakeCalls::SELECTORS,
+        IStakeErrors::SELECTORS,
     );
     declared(
         include_str!("../../../../contracts/artifacts/Upgrades.json"),

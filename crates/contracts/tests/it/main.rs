@@ -7,5 +7,6 @@ mod history;
 mod interface;
 mod member;
 mod parameter;
+mod stake;
 mod upgrade;
 mod vectors;

@@ -7,6 +7,7 @@ use contracts::{
     SystemContract,
     member::{Charter, CharterError, Founder, Permissions, Policy, Role},
     permission::{Asked, Denied, admit},
+    stake::Bonding,
 };
 use proptest::{collection::btree_map, prelude::*};
 use revm::Database as _;
@@ -183,7 +184,8 @@ fn what_genesis_writes_is_what_the_contract_reads() {
     assert_eq!(chain.members(Members::policyCall {}), 0);
 
     let mut open = charter;
-    (open.dev, open.open, open.policy) = (true, true, Policy::Bonded);
+    let bonded = Policy::Bonded(Bonding::default());
+    (open.dev, open.open, open.policy) = (true, true, bonded);
     let mut chain = founded(&open);
     assert!(chain.members(Members::isDevCall {}) && chain.members(Members::isOpenCall {}));
     assert_eq!(chain.members(Members::policyCall {}), 1);

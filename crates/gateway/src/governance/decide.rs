@@ -272,7 +272,7 @@ fn numbered(number: Result<Path<u64>, PathRejection>) -> Result<U256, Refusal> {
     Ok(U256::from(number))
 }
 
-async fn read<T: DeserializeOwned>(
+pub(crate) async fn read<T: DeserializeOwned>(
     app: &App,
     headers: &HeaderMap,
     body: Body,
@@ -294,7 +294,18 @@ async fn prepare<C: SolCall>(
     contract: SystemContract,
     call: &C,
 ) -> Result<Response, Refusal> {
-    let prepared = Governance(&app.nodes).prepare(from, contract, call).await;
+    prepare_paying(app, from, contract, U256::ZERO, call).await
+}
+
+pub(crate) async fn prepare_paying<C: SolCall>(
+    app: &App,
+    from: Address,
+    contract: SystemContract,
+    value: U256,
+    call: &C,
+) -> Result<Response, Refusal> {
+    let governance = Governance(&app.nodes);
+    let prepared = governance.prepare_paying(from, contract, value, call).await;
     let prepared: Unsigned = prepared.map_err(decision_refused)?;
     Ok(answer::json(StatusCode::OK, app.height(), &prepared))
 }

@@ -51,6 +51,10 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ),
     ("delete", "/v1/records/{id}/content", Access::Tenant),
     ("get", "/v1/records/{id}/receipt", Access::Tenant),
+    ("get", "/v1/stake", Access::Tenant),
+    ("post", "/v1/stake/bonds", Access::Tenant),
+    ("post", "/v1/stake/unbondings", Access::Tenant),
+    ("post", "/v1/stake/withdrawals", Access::Tenant),
 ];
 
 fn documented(document: &Value) -> Vec<(String, String, bool)> {

@@ -44,7 +44,7 @@ async fn a_node_says_where_it_belongs() {
         json!({
             "epoch": "0x0", "firstBlock": "0x0", "lastBlock": "0x17", "quorum": "0x1",
             "validators": [{"index": "0x0", "publicKey": key}], "next": [key], "afterNext": [key],
-            "changesSignFrom": "0x3",
+            "elected": [key], "changesSignFrom": "0x3",
         })
     );
 }

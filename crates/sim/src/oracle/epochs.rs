@@ -1,13 +1,13 @@
 //! Judges epochs: who may lead, who is named next, and that the key stays what it is.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, keccak256};
 use chain::{Calendar, Node};
-use commonware_codec::Encode as _;
+use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_glue::dkg::{ReshareBlock as _, types::EpochOutcome};
 use commonware_utils::Participant;
-use contracts::{SystemContract, member};
+use contracts::{SystemContract, governance::Parameter, member};
 use std::collections::{BTreeMap, BTreeSet};
-use types::{Block, Ceremony, ChainSpec, EpochInfo};
+use types::{Block, Ceremony, ChainSpec, EpochInfo, PublicKey};
 
 /// What epochs were seen.
 pub struct Epochs {
@@ -108,29 +108,66 @@ impl Epochs {
         wrong
     }
 
-    /// Judges, with the states that a node keeps, that those were named whom `Members` had.
+    /// Judges, with the states that a node keeps, that those were named whom `Members` had, or in a bonded network those with the
+    /// highest bonds.
     pub async fn settle(&self, node: &Node) -> Vec<String> {
         let mut wrong = Vec::new();
         for (epoch, info) in self.by_epoch.iter().skip(1) {
             let height = self.calendar.reading(epoch - 1);
-            let members = SystemContract::Members.address();
-            let slot = |slot: U256| node.slot_at(Some(height), members, slot);
-            let mut named = BTreeSet::new();
-            let count = slot(member::VALIDATORS).await.unwrap_or_default();
-            for index in 0..count.saturating_to::<u64>() {
-                let key = slot(member::item(member::VALIDATORS, index)).await;
-                named.insert(B256::from(key.unwrap_or_default()));
-            }
+            let settings = slot(node, height, SystemContract::Members, member::SETTINGS).await;
+            let named = if settings.byte(2) == 1 {
+                Self::bonded(node, height).await
+            } else {
+                registered(node, height).await
+            };
             let next = info.next_players.iter();
             let next: BTreeSet<_> = next.map(|key| B256::from_slice(key.as_ref())).collect();
             if named != next {
                 wrong.push(format!(
-                    "epoch {epoch} announces {next:?}, and Members had {named:?}"
+                    "epoch {epoch} announces {next:?}, and the contract had {named:?}"
                 ));
             }
         }
         wrong
     }
+
+    /// Whom `Stake` had after a block: of the keys that can sign those with the highest bonds, the lower first of two equal ones.
+    async fn bonded(node: &Node, height: u64) -> BTreeSet<B256> {
+        let stake = SystemContract::Stake;
+        let count = slot(node, height, stake, U256::ZERO).await;
+        let first = U256::from_be_bytes(keccak256([0; 32]).0);
+        let mut bonds = BTreeSet::new();
+        for place in 0..count.saturating_to::<u64>() {
+            let at = |slot: u64| first.wrapping_add(U256::from(3 * place + slot));
+            let key = B256::from(slot(node, height, stake, at(0)).await);
+            let bond = slot(node, height, stake, at(2)).await;
+            if PublicKey::decode(Copying(key.as_slice())).is_ok() {
+                bonds.insert((!bond, key));
+            }
+        }
+        let parameters = SystemContract::Parameters;
+        let wanted = U256::from(Parameter::StakeValidators as u8);
+        let seats = slot(node, height, parameters, wanted).await;
+        let seats = if seats.is_zero() { 32 } else { seats.to() };
+        bonds.into_iter().take(seats).map(|(_, key)| key).collect()
+    }
+}
+
+/// Whom `Members` had after a block.
+async fn registered(node: &Node, height: u64) -> BTreeSet<B256> {
+    let members = SystemContract::Members;
+    let count = slot(node, height, members, member::VALIDATORS).await;
+    let mut named = BTreeSet::new();
+    for index in 0..count.saturating_to::<u64>() {
+        let at = member::item(member::VALIDATORS, index);
+        named.insert(B256::from(slot(node, height, members, at).await));
+    }
+    named
+}
+
+async fn slot(node: &Node, height: u64, contract: SystemContract, slot: U256) -> U256 {
+    let value = node.slot_at(Some(height), contract.address(), slot).await;
+    value.unwrap_or_default()
 }
 
 /// The public parts of an epoch's shares.

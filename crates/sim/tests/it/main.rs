@@ -1,7 +1,7 @@
 //! Seeds that every build runs. `ashlar sim` runs more.
 
 use chain::FenceError;
-use sim::Twin;
+use sim::{Plan, Twin};
 use std::collections::BTreeSet;
 
 /// What the fixed seeds must inject. A fault that never strikes shows nothing.
@@ -73,6 +73,23 @@ fn fixed_seeds_keep_every_promise() {
         missing.is_empty(),
         "choose other seeds: {missing:?} never happened"
     );
+}
+
+/// Runs in which validators come and go by bond; the others are what they were before there were bonds.
+#[test]
+fn bonded_networks_keep_every_promise() {
+    let bonded = |seed: &u64| Plan::new(*seed).seats.is_some();
+    assert!(!SEEDS.iter().any(bonded));
+    let mut changed = 0;
+    for seed in (0..).filter(bonded).take(3) {
+        let report = sim::run(seed);
+        assert!(report.violations.is_empty(), "{report:#?}");
+        assert!(report.height > 0 && report.records > 0, "{report:#?}");
+        changed += usize::from(report.marks.contains_key("committee_changed"));
+        assert!(report.marks.contains_key("bonded"), "{report:#?}");
+        println!("{}", serde_json::to_string(&report).unwrap());
+    }
+    assert!(changed > 0, "choose more seeds");
 }
 
 #[test]
