@@ -34,6 +34,7 @@ mod health;
 mod history;
 #[cfg(feature = "import")]
 pub mod import;
+mod ledger;
 pub mod mempool;
 pub mod node;
 mod recovery;
@@ -41,6 +42,7 @@ mod retention;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod store;
 mod sync;
 pub mod upgrade;
 

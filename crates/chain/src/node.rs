@@ -18,6 +18,7 @@ use crate::{
         self, archive,
         logs::{LogCursor, LogPage, LogQuery, LogsError},
     },
+    ledger::Ledger,
     mempool::{self, Arrivals, Census, Standing, SubmitError},
     recovery::Recovery,
     rules,
@@ -29,7 +30,7 @@ use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, t
 use commonware_glue::dkg::ReshareBlock as _;
 use commonware_macros::select;
 use commonware_utils::channel::watch;
-use evm::{CodeCache, Environment};
+use evm::Environment;
 use state::{SharedDatabase, StateError};
 use std::{
     num::NonZeroU64,
@@ -155,7 +156,8 @@ pub struct Node {
     mempool: mempool::Mailbox,
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
-    peers: Peers,
+    /// None on a node that speaks with no others.
+    peers: Option<Peers>,
     /// None without consensus.
     fence: Option<Fence>,
     /// The epoch it began with, if it took the state from others.
@@ -169,19 +171,11 @@ pub struct Node {
 
 /// What a node's handle is made of.
 pub(crate) struct Parts {
-    pub spec: Arc<ChainSpec>,
-    pub genesis: Arc<Block>,
-    pub feed: Feed,
+    pub ledger: Ledger,
     pub marshal: Marshal,
-    pub history: history::Mailbox,
-    pub mempool: mempool::Mailbox,
-    pub recovery: Recovery,
-    pub codes: CodeCache,
-    pub archive: Option<archive::Mailbox>,
-    pub peers: Peers,
+    pub peers: Option<Peers>,
     pub fence: Option<Fence>,
     pub entered: Option<EpochInfo>,
-    pub upgrades: Upgrades,
     pub keep_blocks: Option<NonZeroU64>,
     pub health: watch::Receiver<Option<Arc<Health>>>,
     pub give_way: fn(),
@@ -194,23 +188,26 @@ pub(crate) fn start<E: Runtime>(
     database: impl Future<Output = SharedDatabase<E>> + Send + 'static,
 ) -> Node {
     let Parts {
-        spec,
-        genesis,
-        feed,
+        ledger,
         marshal,
-        history,
-        mempool,
-        recovery,
-        codes,
-        archive,
         peers,
         fence,
         entered,
-        upgrades,
         keep_blocks,
         health,
         give_way,
     } = parts;
+    let Ledger {
+        spec,
+        genesis,
+        recovery,
+        codes,
+        upgrades,
+        feed,
+        mempool,
+        history,
+        archive,
+    } = ledger;
     let keeping = Keeping {
         spec: Arc::clone(&spec),
         feed: feed.clone(),
@@ -528,7 +525,7 @@ impl Node {
 
     /// How many other nodes this one speaks with, whether they are up or not.
     pub fn peers(&self) -> usize {
-        self.peers.count()
+        self.peers.as_ref().map_or(0, Peers::count)
     }
 
     /// The certificate of the block at this height, if there is one for just this height.
