@@ -126,6 +126,12 @@ pub enum StartError {
         /// The least there can be.
         least: u64,
     },
+    /// A follower without upstreams, or with too many.
+    #[error(
+        "{0} upstreams: a follower needs one at least, better two that do not depend on one another, and at most {max}",
+        max = crate::follow::UPSTREAMS_MAX
+    )]
+    Upstreams(usize),
     /// What a validator must not lose cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -524,6 +530,7 @@ where
             ledger,
             marshal,
             peers: Some(peers),
+            upstreams: None,
             fence: Some(key),
             entered: entrance.epoch().cloned(),
             keep_blocks: config.keep_blocks,

@@ -161,6 +161,7 @@ where
             ledger,
             marshal,
             peers: None,
+            upstreams: None,
             fence: None,
             entered: None,
             keep_blocks: None,

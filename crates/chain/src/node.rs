@@ -1,9 +1,11 @@
 //! A running node as its surfaces see it: questions in, answers out, nothing of the runtime.
 
 mod applied;
+mod page;
 mod question;
 mod world;
 
+pub use page::{CertifiedBlock, CertifiedHeader, PAGE_BLOCKS_MAX, Page};
 pub use question::{Ground, Turn};
 pub use world::ProvedState;
 
@@ -13,6 +15,7 @@ use crate::{
     epoch::{Calendar, Peers},
     feed::{Feed, Finalized},
     fence::{Fence, FenceError},
+    follow::Upstreams,
     health::Health,
     history::{
         self, archive,
@@ -158,6 +161,8 @@ pub struct Node {
     archive: Option<archive::Mailbox>,
     /// None on a node that speaks with no others.
     peers: Option<Peers>,
+    /// Of a follower.
+    upstreams: Option<Upstreams>,
     /// None without consensus.
     fence: Option<Fence>,
     /// The epoch it began with, if it took the state from others.
@@ -174,6 +179,7 @@ pub(crate) struct Parts {
     pub ledger: Ledger,
     pub marshal: Marshal,
     pub peers: Option<Peers>,
+    pub upstreams: Option<Upstreams>,
     pub fence: Option<Fence>,
     pub entered: Option<EpochInfo>,
     pub keep_blocks: Option<NonZeroU64>,
@@ -191,6 +197,7 @@ pub(crate) fn start<E: Runtime>(
         ledger,
         marshal,
         peers,
+        upstreams,
         fence,
         entered,
         keep_blocks,
@@ -245,6 +252,7 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         archive,
         peers,
+        upstreams,
         fence,
         entered: entered.map(Arc::new),
         upgrades,
@@ -523,9 +531,25 @@ impl Node {
         self.fence.as_ref().is_some_and(Fence::is_unheard)
     }
 
-    /// How many other nodes this one speaks with, whether they are up or not.
+    /// How many other nodes this one speaks with, whether they are up or not; of a follower, how many upstreams answer.
     pub fn peers(&self) -> usize {
-        self.peers.as_ref().map_or(0, Peers::count)
+        match &self.upstreams {
+            Some(upstreams) => upstreams.answering(),
+            None => self.peers.as_ref().map_or(0, Peers::count),
+        }
+    }
+
+    /// Whom a follower takes blocks from; none on any other node.
+    pub const fn upstreams(&self) -> Option<&Upstreams> {
+        self.upstreams.as_ref()
+    }
+
+    /// While a follower executes the blocks that there are already: the highest that it knows of, which may be the one it has.
+    pub fn catching_up(&self) -> Option<u64> {
+        let upstreams = self.upstreams.as_ref()?;
+        upstreams
+            .is_behind()
+            .then(|| upstreams.head().max(self.feed.height()))
     }
 
     /// The certificate of the block at this height, if there is one for just this height.
