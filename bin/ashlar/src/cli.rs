@@ -2,7 +2,7 @@
 
 use crate::version;
 use alloy_primitives::{
-    Address, B256, U256,
+    Address, B256, FixedBytes, U256,
     utils::{ParseUnits, parse_units},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,6 +36,8 @@ pub enum Command {
     Down(DownArgs),
     /// Run one validator from a TOML file
     Node(ServiceArgs),
+    /// Run a full node outside the network, on blocks from nodes that it need not believe
+    Follow(FollowArgs),
     /// Run one gateway from a TOML file
     Gateway(ServiceArgs),
     /// Say how a node is, and what to do: exit 0 no problem, 1 a problem, 2 cannot tell
@@ -116,6 +118,47 @@ pub struct ServiceArgs {
     /// The configuration file; `ashlar up` writes examples
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Stop when standard input closes, that is when whoever started us is gone
+    #[arg(long)]
+    pub stop_with_parent: bool,
+}
+
+/// `ashlar follow`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A follower executes every block itself and believes no upstream: what it takes must be signed with the network's key, which is in the\nchain spec. So get genesis.json from somebody trusted, and name upstreams that anybody runs. It needs no key, and nobody lets it in.\n\nOn a network of `ashlar up`:\n  ashlar follow --chain-spec .ashlar/genesis.json --data-dir follower \\\n    --upstream http://127.0.0.1:8545 --upstream http://127.0.0.1:8546 --rpc 127.0.0.1:8600\n  cast block-number --rpc-url http://127.0.0.1:8600\n\nAn upstream that lies is named in the log and left alone for a minute; one alone can still hold back what is new, two of different\norganizations hardly. Transactions sent to a follower are passed on to all of them (docs/follower.md)."
+)]
+pub struct FollowArgs {
+    /// The network's constitution, genesis.json: it says whose signatures count. From somebody trusted
+    #[arg(long, value_name = "FILE")]
+    pub chain_spec: PathBuf,
+    /// The network's identity as somebody trusted told you: another chain spec is refused
+    #[arg(long, value_name = "0xHEX")]
+    pub identity: Option<FixedBytes<96>>,
+    /// Where the chain is kept; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// JSON-RPC of a node to take blocks from; give two or more, of different organizations
+    #[arg(long = "upstream", value_name = "URL", required = true)]
+    pub upstreams: Vec<String>,
+    /// Where applications reach this node's JSON-RPC. Anyone who reaches it may use it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8545")]
+    pub rpc: SocketAddr,
+    /// Keep the states of past blocks, from the first block on if it is set from the beginning
+    #[arg(long, conflicts_with = "keep_blocks")]
+    pub archive: bool,
+    /// Keep only the last N blocks, at least two epochs [default: all]
+    #[arg(long, value_name = "N")]
+    pub keep_blocks: Option<NonZeroU64>,
+    /// Megabytes of disk pages kept in memory; below the state's working set reads become slow
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub page_cache_mib: usize,
+    /// Threads for network and disk
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub worker_threads: usize,
+    /// Threads for signatures
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub crypto_threads: usize,
     /// Stop when standard input closes, that is when whoever started us is gone
     #[arg(long)]
     pub stop_with_parent: bool,

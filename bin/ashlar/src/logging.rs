@@ -9,7 +9,7 @@ pub fn start(command: &Command) {
     let quiet = "error";
     let service = "warn,ashlar=info,chain=info,rpc=info,gateway=info,operations=info,client=info";
     let default = match command {
-        Command::Node(_) | Command::Gateway(_) => service,
+        Command::Node(_) | Command::Follow(_) | Command::Gateway(_) => service,
         // Whom a founder waits for is what people want to know.
         Command::Network(_) => "error,chain::ceremony=info",
         // A simulation breaks things on purpose; what counts is its report.

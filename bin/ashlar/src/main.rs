@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod doctor;
 mod files;
+mod follow;
 mod format;
 mod gateway;
 mod governance;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::up(&args),
         Command::Down(args) => up::down(&args),
         Command::Node(args) => node::node(&args),
+        Command::Follow(args) => follow::follow(&args),
         Command::Gateway(args) => gateway::gateway(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),

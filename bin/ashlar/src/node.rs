@@ -163,38 +163,56 @@ pub fn run(config: NodeConfig, shutdown: Shutdown) -> Result<()> {
     };
     free(config.p2p.listen, "p2p.listen")?;
     free(config.rpc.listen, "rpc.listen")?;
-    let runner = runtime::Runner::new(
-        runtime::Config::default()
-            .with_storage_directory(config.data_dir.join("chain"))
-            .with_worker_threads(config.worker_threads)
-            .with_tcp_nodelay(Some(true)),
-    );
-    let data_dir = config.data_dir.clone();
-    let stopping = AtomicBool::new(false);
-    let running = || {
-        runner.start(|context| async {
-            let stop = context.child("stop");
-            let served = Box::pin(serve(context, &config, spec, key, share, shutdown)).await;
-            stopping.store(served.is_ok(), Ordering::Relaxed);
-            let stopped = stop.stop(0, Some(STOP_TIMEOUT)).await;
-            served?;
-            stopped.context("the node did not stop in time")
-        })
+    let held = Held {
+        data_dir: config.data_dir.clone(),
+        worker_threads: config.worker_threads,
     };
-    catch_unwind(AssertUnwindSafe(running)).unwrap_or_else(|panic| {
-        let cause = panic_text(&*panic);
-        if stopping.load(Ordering::Relaxed) {
-            // Told to stop, the engine's parts end in any order, and one that waits for another panics. What is durable is
-            // what it would be after a crash.
-            tracing::debug!(
-                cause,
-                "a part of the engine missed another while the node stopped"
-            );
-            return Ok(());
-        }
-        // The engine panics when its storage fails: going on could break a promise. The process ends, and says what it was.
-        Err(storage_failed(&data_dir, cause))
-    })
+    held.run(async |context| Box::pin(serve(context, &config, spec, key, share, shutdown)).await)
+}
+
+/// A data directory that this process holds.
+pub struct Held {
+    /// The directory.
+    pub data_dir: PathBuf,
+    /// Threads for network, disk and consensus.
+    pub worker_threads: usize,
+}
+
+impl Held {
+    /// Runs a node on it until `serve` returns, and then stops what that began.
+    pub fn run(self, serve: impl AsyncFnOnce(runtime::Context) -> Result<()>) -> Result<()> {
+        let runner = runtime::Runner::new(
+            runtime::Config::default()
+                .with_storage_directory(self.data_dir.join("chain"))
+                .with_worker_threads(self.worker_threads)
+                .with_tcp_nodelay(Some(true)),
+        );
+        let stopping = AtomicBool::new(false);
+        let running = || {
+            runner.start(|context| async {
+                let stop = context.child("stop");
+                let served = serve(context).await;
+                stopping.store(served.is_ok(), Ordering::Relaxed);
+                let stopped = stop.stop(0, Some(STOP_TIMEOUT)).await;
+                served?;
+                stopped.context("the node did not stop in time")
+            })
+        };
+        catch_unwind(AssertUnwindSafe(running)).unwrap_or_else(|panic| {
+            let cause = panic_text(&*panic);
+            if stopping.load(Ordering::Relaxed) {
+                // Told to stop, the engine's parts end in any order, and one that waits for another panics. What is durable is
+                // what it would be after a crash.
+                tracing::debug!(
+                    cause,
+                    "a part of the engine missed another while the node stopped"
+                );
+                return Ok(());
+            }
+            // The engine panics when its storage fails: going on could break a promise. The process ends, and says what it was.
+            Err(storage_failed(&self.data_dir, cause))
+        })
+    }
 }
 
 /// The end of a node that cannot trust its storage.
@@ -272,13 +290,7 @@ async fn serve(
         // It may wait for others.
         () = stopping.requested() => return Ok(()),
     };
-    let (consensus, node) = started.map_err(|error| match error {
-        StartError::Storage(_)
-        | StartError::Metadata(_)
-        | StartError::HistoryLost { .. }
-        | StartError::Genesis(GenesisError::Storage(_)) => storage_failed(&config.data_dir, error),
-        other => anyhow!("cannot start on {}: {other}", config.data_dir.display()),
-    })?;
+    let (consensus, node) = started.map_err(|error| start_failed(&config.data_dir, error))?;
     if let Some(share) = &config.share
         && share.exists()
     {
@@ -287,17 +299,7 @@ async fn serve(
         tracing::info!(file = %share.display(), "the share is taken over, and its file erased");
     }
 
-    let dev_keys = if node.spec().dev {
-        dev_accounts()?
-    } else {
-        Vec::new()
-    };
-    let config_rpc = rpc::Config {
-        dev_keys,
-        give_way,
-        ..rpc::Config::new(config.rpc.listen)
-    };
-    let server = rpc::Server::bind(config_rpc).await?;
+    let server = bind(&node, config.rpc.listen).await?;
     tracing::info!(rpc = %server.address(), p2p = %config.p2p.listen, height = node.latest().number(), "node is up");
     let upgrades = node.upgrades().clone();
     tracing::info!("this program has {}", upgrades.program());
@@ -319,9 +321,35 @@ async fn serve(
     }
 }
 
+/// What to say when a node cannot start on its data.
+pub fn start_failed(data_dir: &Path, error: StartError) -> anyhow::Error {
+    match error {
+        StartError::Storage(_)
+        | StartError::Metadata(_)
+        | StartError::HistoryLost { .. }
+        | StartError::Genesis(GenesisError::Storage(_)) => storage_failed(data_dir, error),
+        other => anyhow!("cannot start on {}: {other}", data_dir.display()),
+    }
+}
+
+/// Takes the port of a node's JSON-RPC.
+pub async fn bind(node: &chain::Node, listen: SocketAddr) -> Result<rpc::Server> {
+    let dev_keys = if node.spec().dev {
+        dev_accounts()?
+    } else {
+        Vec::new()
+    };
+    let config = rpc::Config {
+        dev_keys,
+        give_way,
+        ..rpc::Config::new(listen)
+    };
+    Ok(rpc::Server::bind(config).await?)
+}
+
 /// Lowers this thread's priority below that of consensus and of short answers. Half a nice scale, so that it still gets on:
 /// between its steps it holds the lock of the state.
-fn give_way() {
+pub fn give_way() {
     // Elsewhere it would be the priority of the process.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(10) {

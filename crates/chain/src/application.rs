@@ -71,7 +71,7 @@ pub struct Application<S> {
     history: history::Mailbox,
     archive: Option<archive::Mailbox>,
     electorate: Electorate,
-    peers: Peers,
+    peers: Option<Peers>,
     upgrades: Upgrades,
     feed: Feed,
     effects: Effects,
@@ -97,8 +97,8 @@ pub struct Parts<S> {
     pub archive: Option<archive::Mailbox>,
     /// Where it is kept who validates in the epochs to come.
     pub electorate: Electorate,
-    /// Who is let in.
-    pub peers: Peers,
+    /// Who is let in, on nodes that speak with those of members.
+    pub peers: Option<Peers>,
     /// Which rules hold.
     pub upgrades: Upgrades,
     /// Who hears of final blocks.
@@ -328,8 +328,11 @@ impl<S: Strategy> Application<S> {
         {
             self.electorate.record(epoch, validators).await;
         }
-        if members_changed && let Some(nodes) = settle(members::nodes(&*state).await.map(Some)) {
-            self.peers.admit(nodes);
+        if let Some(peers) = &self.peers
+            && members_changed
+            && let Some(nodes) = settle(members::nodes(&*state).await.map(Some))
+        {
+            peers.admit(nodes);
         }
         if bonds_changed
             && let Some(candidates) = settle(stake::candidates(&*state).await.map(Some))

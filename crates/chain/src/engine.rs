@@ -1,39 +1,33 @@
 //! One validator: every actor of the engine wired to ours, the same on any runtime.
 
 use crate::{
-    alias::{Delivery, Marshal, Runtime, Scheme},
-    application::{Application, Parts},
+    alias::{Delivery, Runtime, Scheme},
     epoch::{
         Calendar, ElectorateActor, Peers, Schemes, Secrets, SecretsError, SecretsKey,
         SharedSecrets, members, stake, sweep,
     },
-    feed::{Feed, Finalized},
     fence,
     health::{Ear, Heard, Monitor},
-    history::{self, archive},
+    ledger::{self, Execution, Ledger, SYNC_BATCH},
     mempool,
     node::{self, Node},
-    recovery::Recovery,
-    retention::Retention,
+    store::{MAILBOX, Settings, Store, WRITE_BUFFER},
     sync::Entrance,
-    upgrade::{Program, Upgrades},
+    upgrade::Program,
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     Reporters,
-    marshal::{
-        self, Identifier, core::Actor as MarshalActor, resolver::p2p as marshal_resolver,
-        standard::Deferred,
-    },
+    marshal::{self, resolver::p2p as marshal_resolver, standard::Deferred},
     simplex::{
         self,
         config::{ForwardPolicy, SkipPolicy},
         elector::RoundRobin,
     },
-    types::{Epoch, FixedEpocher, Height, ViewDelta},
+    types::{Epoch, FixedEpocher, ViewDelta},
 };
 use commonware_cryptography::{
-    Digested, Digestible as _, Keccak256, Signer as _,
+    Keccak256, Signer as _,
     bls12381::{
         dkg::feldman_desmedt::Reveal,
         primitives::{
@@ -41,7 +35,6 @@ use commonware_cryptography::{
             variant::MinSig,
         },
     },
-    certificate::ConstantProvider,
     ed25519,
 };
 use commonware_glue::{
@@ -49,36 +42,24 @@ use commonware_glue::{
         self, SecretStore as _, fence::Fence, orchestrator, probe, reshare, state_sync,
         types::SchemeInfo,
     },
-    stateful::{
-        Config as StatefulConfig, Stateful, SyncPlan,
-        db::{SyncEngineConfig, p2p as qmdb_resolver},
-    },
+    stateful::{SyncPlan, db::p2p as qmdb_resolver},
 };
 use commonware_p2p::{Blocker, Receiver, Sender, max_message_size};
-use commonware_parallel::{Sequential, Strategy};
-use commonware_runtime::{Handle, Quota, buffer::paged::CacheRef};
-use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, channel::watch, ordered::Set};
+use commonware_parallel::Strategy;
+use commonware_runtime::{Handle, Quota};
+use commonware_utils::{NZDuration, NZUsize, channel::watch, ordered::Set};
 use contracts::member::VALIDATORS_MIN;
-use evm::CodeCache;
-use state::{Database, GenesisError, open_genesis};
+use state::{Database, GenesisError};
 use std::{
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64},
     sync::Arc,
     time::Duration,
 };
 use tracing::warn;
-use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, Namespace, PublicKey, SpecError};
+use types::{ChainSpec, Digest, Family, MAX_VALIDATORS, PublicKey, SpecError};
 
 /// Channels between validators, in the order [`start`] takes them.
 pub const CHANNELS: usize = 10;
-
-/// State operations in one message of state sync.
-const SYNC_BATCH: NonZeroU64 = NZU64!(1024);
-/// Bytes buffered before a write, by actor.
-const WRITE_BUFFER: NonZeroUsize = NZUsize!(1 << 16);
-/// Messages waiting for an actor of the engine. When full the sender waits or drops, as each says.
-const MAILBOX: NonZeroUsize = NZUsize!(1024);
 
 /// What makes a validator.
 pub struct Config<S> {
@@ -145,6 +126,12 @@ pub enum StartError {
         /// The least there can be.
         least: u64,
     },
+    /// A follower without upstreams, or with too many.
+    #[error(
+        "{0} upstreams: a follower needs one at least, better two that do not depend on one another, and at most {max}",
+        max = crate::follow::UPSTREAMS_MAX
+    )]
+    Upstreams(usize),
     /// What a validator must not lose cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -217,29 +204,23 @@ where
         strategy,
         ..
     } = &config;
-    let section = config.section_items;
-    let retention = match config.keep_blocks {
-        Some(keep) => Some(Retention::new(
-            keep,
-            config.archive,
-            spec.epoch_blocks,
-            section,
-        )?),
-        None => None,
-    };
     let public_key = &signer.public_key();
-    let page = NZU16!(16_384);
-    let pages = config.page_cache_bytes / usize::from(page.get());
-    let page_cache = CacheRef::new(page, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
-    let genesis = open_genesis(context.child("genesis"), prefix, spec, page_cache.clone()).await?;
-    let digest = genesis.digest();
-    let committee = spec.committee()?;
-    let namespace = Namespace::new(spec.chain_id, &digest);
+    let store = Store::open(
+        &context,
+        Settings {
+            spec,
+            prefix,
+            page_cache_bytes: config.page_cache_bytes,
+            archive: config.archive,
+            keep_blocks: config.keep_blocks,
+            section: config.section_items,
+        },
+    )
+    .await?;
+    let (page_cache, kept, retention) = (store.page_cache.clone(), store.kept, store.retention);
+    let (committee, namespace) = (store.committee.clone(), store.namespace.clone());
     let calendar = Calendar::new(spec.epoch_blocks);
     let epocher = FixedEpocher::new(spec.epoch_blocks);
-    // One key for all epochs.
-    let verifier =
-        Scheme::certificate_verifier(namespace.as_bytes(), *committee.output().public().public());
     let (committee_now, who_signs) = watch::channel(Set::default());
     let schemes = Schemes::new(namespace.as_bytes(), committee_now.clone());
     let mut secrets = Secrets::open(context.child("secrets"), prefix, &config.secrets_key).await?;
@@ -296,32 +277,6 @@ where
     );
     buffer_engine.start(broadcast);
 
-    let kept = |name: &str| prunable::Config {
-        translator: Cap::<4>,
-        metadata_partition: format!("{prefix}-{name}-metadata"),
-        key_partition: format!("{prefix}-{name}-key"),
-        key_page_cache: page_cache.clone(),
-        value_partition: format!("{prefix}-{name}-value"),
-        compression: None,
-        codec_config: (),
-        items_per_section: section,
-        key_write_buffer: WRITE_BUFFER,
-        value_write_buffer: WRITE_BUFFER,
-        replay_buffer: NZUsize!(1 << 20),
-    };
-    let finalizations =
-        prunable::Archive::init(context.child("finalizations"), kept("finalizations")).await?;
-    let blocks = prunable::Archive::init(context.child("blocks"), kept("blocks")).await?;
-    let (history_actor, history) = history::Actor::open(
-        context.child("history"),
-        prefix,
-        page_cache.clone(),
-        section,
-    )
-    .await?;
-    let kept = history_actor.complete_to().await?;
-    history_actor.index_logs(&blocks, kept).await?.start();
-
     let plan = SyncPlan::init(context.child("plan"), prefix.clone()).await;
     let first_epoch = spec.first_epoch()?;
     let first = first_epoch.clone();
@@ -334,7 +289,7 @@ where
             directory: first_epoch.directory,
         },
         floor: plan.floor().cloned(),
-        verifier: verifier.clone(),
+        verifier: store.verifier.clone(),
         genesis: first_epoch,
         strategy: strategy.clone(),
         blocker: blocker.clone(),
@@ -346,29 +301,11 @@ where
     probe_actor.start(probe);
     let (entrance, plan) =
         Entrance::open(&context, prefix, plan, &probe_mailbox, config.state_sync).await?;
-    let (marshal_actor, marshal, floor) = MarshalActor::<_, Delivery, _, _, _, _, _>::init(
-        context.child("marshal"),
-        finalizations,
-        blocks,
-        marshal::Config {
-            provider: ConstantProvider::<_, Epoch>::new(verifier),
-            epocher: epocher.clone(),
-            start: plan.marshal_start(Digested::precomputed(genesis.clone(), digest)),
-            partition_prefix: prefix.clone(),
-            mailbox_size: MAILBOX,
-            view_retention: ViewDelta::new(10),
-            prunable_items_per_section: NZU64!(1024),
-            page_cache: page_cache.clone(),
-            replay_buffer: NZUsize!(1 << 20),
-            key_write_buffer: WRITE_BUFFER,
-            value_write_buffer: WRITE_BUFFER,
-            block_codec_config: (),
-            max_repair: NZUsize!(16),
-            max_pending_acks: NZUsize!(16),
-            strategy: strategy.clone(),
-        },
-    )
-    .await;
+    let archive = store.archive(&context).await?;
+    let (genesis, history) = (store.genesis.clone(), store.history.clone());
+    let (marshal_actor, marshal, floor) = store
+        .marshal(&context, &plan, strategy.clone(), NZUsize!(16))
+        .await;
     let (sync_actor, sync_resolver) =
         qmdb_resolver::Actor::<_, PublicKey, _, _, Family, Database<E>>::new(
             context.child("state_sync"),
@@ -387,19 +324,6 @@ where
         );
     sync_actor.start(sync);
 
-    let archive = if config.archive {
-        let layout = archive::Layout {
-            prefix: prefix.clone(),
-            page_cache: page_cache.clone(),
-        };
-        let store = archive::Store::open(context.child("archive"), layout).await;
-        let store = store.map_err(commonware_storage::archive::Error::from)?;
-        let (actor, mailbox) = archive::Actor::new(context.child("archive"), store);
-        actor.start();
-        Some(mailbox)
-    } else {
-        None
-    };
     if secrets.is_empty() {
         if kept > 0 || fence::has_promised(&context, prefix, calendar, kept).await {
             warn!("this node's secrets are gone: it signs again when it has got another share");
@@ -488,53 +412,31 @@ where
         reshare_actor.start(ceremony);
     });
 
-    let genesis = Arc::new(genesis);
-    let recovery = Recovery::new(spec.chain_id);
-    let codes = CodeCache::default();
-    let upgrades = Upgrades::new(spec, config.program.clone());
-    let feed = Feed::new(Finalized::new(Arc::clone(&genesis), Vec::new(), Vec::new()));
-    let (mempool_actor, mempool) = mempool::Actor::new(
-        context.child("mempool"),
-        mempool::Config {
-            spec: Arc::clone(spec),
-            genesis: Arc::clone(&genesis),
+    let (ledger, mempool_actor) = Ledger::new(
+        &context,
+        ledger::Parts {
+            spec,
+            genesis,
+            program: config.program.clone(),
             limits: config.mempool,
-            mailbox_size: 16_384,
-            upgrades: upgrades.clone(),
-            recovery: recovery.clone(),
+            history,
+            archive,
         },
     );
-    let application = Application::new(Parts {
-        spec: Arc::clone(spec),
-        genesis: Arc::clone(&genesis),
-        strategy: strategy.clone(),
-        recovery: recovery.clone(),
-        codes: codes.clone(),
-        mempool: mempool.clone(),
-        history: history.clone(),
-        archive: archive.clone(),
-        electorate: electorate.clone(),
-        peers: peers.clone(),
-        upgrades: upgrades.clone(),
-        feed: feed.clone(),
-    });
-    let (stateful_actor, stateful) = Stateful::new(
-        context.child("stateful"),
-        StatefulConfig {
-            application,
-            db_config: state::config(&format!("{prefix}-state"), page_cache.clone()),
-            provider: (),
+    let (stateful_actor, stateful) = ledger::execution(
+        &context,
+        Execution {
+            application: ledger.application(
+                strategy.clone(),
+                electorate.clone(),
+                Some(peers.clone()),
+            ),
+            prefix,
+            page_cache: page_cache.clone(),
             marshal: (marshal.clone(), floor),
-            mailbox_size: MAILBOX,
             plan,
             resolvers: sync_resolver,
-            sync_config: SyncEngineConfig {
-                fetch_batch_size: SYNC_BATCH,
-                apply_batch_size: NZU64!(1024),
-                max_outstanding_requests: NZUsize!(8),
-            },
-            prune_config: retention.map(|retention| retention.engine()),
-            strategy: Sequential,
+            retention,
         },
     );
     let automaton = Deferred::new(
@@ -597,32 +499,18 @@ where
     probe_mailbox.attach(marshal.clone());
     stateful_actor.start();
     let taken = stateful.clone();
-    entrance.follow(&context, &marshal, &feed, async move {
+    entrance.follow(&context, &marshal, &ledger.feed, async move {
         let _ = taken.subscribe_databases().await;
     });
-    if let Some(processed) = marshal.get_processed().await
-        && !entrance.is_open()
-    {
-        let processed = processed.height().get();
-        if processed > kept.max(entrance.anchor()) {
-            return Err(StartError::HistoryLost { processed, kept });
-        }
-        resume_feed(&feed, processed, &marshal, &history, &recovery, strategy).await;
+    if !entrance.is_open() {
+        let kept = kept.max(entrance.anchor());
+        ledger.resume(&marshal, kept, strategy).await?;
     }
-    let (consensus_prefix, blocks) = (format!("{prefix}-simplex"), feed.watch());
+    let (consensus_prefix, blocks) = (format!("{prefix}-simplex"), ledger.feed.watch());
     context
         .child("sweep")
         .spawn(move |context| sweep(context, consensus_prefix, calendar, blocks));
-    let doubts = upgrades.clone();
-    context
-        .child("upgrades")
-        .spawn(move |context| doubts.settle_doubts(context));
-    if let Some(retention) = retention {
-        let (marshal, history, blocks) = (marshal.clone(), history.clone(), feed.watch());
-        context
-            .child("retention")
-            .spawn(move |_| retention.run(marshal, history, blocks));
-    }
+    ledger.attend(&context, &marshal, retention);
     let (source, admitting) = (stateful.clone(), peers.clone());
     context.child("members").spawn(|_| async move {
         // Whoever is a member or a candidate already. Later ones are let in when they become one.
@@ -637,45 +525,18 @@ where
             Err(error) => warn!(%error, "could not read the candidates"),
         }
     });
-    let database = {
-        let (stateful, feed, upgrades) = (stateful.clone(), feed.clone(), upgrades.clone());
-        // Nobody reads the state before it is known by which rules.
-        move || async move {
-            let database = stateful.subscribe_databases().await;
-            let height = feed.floor();
-            let state = database.read().await;
-            if let Err(error) = upgrades.begin(height, &*state).await {
-                warn!(%error, "could not read which rules hold");
-            }
-            drop(state);
-            database
-        }
-    };
-    mempool_actor.start(database.clone()(), gossip);
-    let begun = feed.clone();
-    let opened = async move {
-        let database = database().await;
-        // Whoever reads the last block's state must find that block.
-        begun.begin().await;
-        database
-    };
+    mempool_actor.start(ledger.clone().state(stateful.clone()), gossip);
+    let opened = ledger.clone().opened(stateful);
     let (health, healths) = watch::channel(None);
     let node = node::start(
         context.child("node"),
         node::Parts {
-            spec: Arc::clone(spec),
-            genesis: Arc::clone(&genesis),
-            feed,
+            ledger,
             marshal,
-            history,
-            mempool,
-            recovery,
-            codes,
-            archive,
-            peers,
+            peers: Some(peers),
+            upstreams: None,
             fence: Some(key),
             entered: entrance.epoch().cloned(),
-            upgrades,
             keep_blocks: config.keep_blocks,
             health: healths,
             give_way: config.give_way,
@@ -695,26 +556,4 @@ where
         .spawn(move |context| monitor.run(context));
 
     Ok((consensus, node))
-}
-
-/// After a restart: readers see the block the state is at, not block 0.
-async fn resume_feed(
-    feed: &Feed,
-    processed: u64,
-    marshal: &Marshal,
-    history: &history::Mailbox,
-    recovery: &Recovery,
-    strategy: &impl Strategy,
-) {
-    let height = Identifier::Height(Height::new(processed));
-    let Some(block) = marshal.get_block(height).await else {
-        return;
-    };
-    let block = block.inner_shared();
-    let Some(effects) = history.effects(block.number()).await else {
-        return;
-    };
-    if let Ok(transactions) = recovery.recover_all(strategy, block.transactions()) {
-        feed.resume_at(Finalized::new(block, transactions, effects.receipts));
-    }
 }

@@ -8,14 +8,13 @@
 
 use crate::{
     alias::{Delivery, Runtime, Scheme},
-    epoch::{Connected, Peers},
     feed::{Feed, Finalized},
     history::{self, archive},
+    ledger::{self, Ledger},
     mempool,
     node::{self, Node},
-    recovery::Recovery,
     retention::SECTION_ITEMS,
-    upgrade::{Program, Upgrades},
+    upgrade::Program,
 };
 use alloy_consensus::Header;
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS};
@@ -30,8 +29,7 @@ use commonware_p2p::{Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_storage::{archive::prunable, translator::Cap};
-use commonware_utils::{NZU16, NZU64, NZUsize, channel::watch, ordered::Set};
-use evm::CodeCache;
+use commonware_utils::{NZU16, NZU64, NZUsize, channel::watch};
 use state::{SharedDatabase, StateRead as _, open_genesis};
 use std::sync::Arc;
 use types::{Block, ChainSpec, Namespace, StateKey, StateValue, Transaction, TransactionReceipt};
@@ -140,41 +138,32 @@ where
         history.append(Arc::clone(&block), receipts.clone()).await;
         feed.publish(block, transactions, receipts);
     }
-    let recovery = Recovery::new(spec.chain_id);
-    let upgrades = Upgrades::new(&spec, Program::default());
-    let (mempool_actor, mempool) = mempool::Actor::new(
-        context.child("mempool"),
-        mempool::Config {
-            spec: Arc::clone(&spec),
-            // What it takes follows from the block that it is told of here.
-            genesis: Arc::clone(&feed.latest().block),
+    let marshal = nobody(&context, &spec, &ours, page_cache).await;
+    let (mut ledger, mempool_actor) = Ledger::new(
+        &context,
+        ledger::Parts {
+            spec: &spec,
+            // What the mempool takes follows from the block that it is told of here.
+            genesis: Block::clone(&feed.latest().block),
+            program: Program::default(),
             limits: mempool::Limits::default(),
-            mailbox_size: 1024,
-            upgrades: upgrades.clone(),
-            recovery: recovery.clone(),
+            history,
+            archive: Some(archive),
         },
     );
-    let committee = spec.committee().expect("a committee");
-    let me = committee.validators().iter().next().expect("a validator");
-    let peers = Peers::new(Connected, me.clone(), Set::default(), NZUsize!(1));
+    ledger.genesis = genesis;
+    ledger.feed = feed;
     let ready = std::future::ready(database.clone());
     mempool_actor.start(ready, gossip);
     node::start(
         context.child("node"),
         node::Parts {
-            marshal: nobody(&context, &spec, &ours, page_cache).await,
-            spec,
-            genesis,
-            feed,
-            history,
-            mempool,
-            recovery,
-            codes: CodeCache::default(),
-            archive: Some(archive),
-            peers,
+            ledger,
+            marshal,
+            peers: None,
+            upstreams: None,
             fence: None,
             entered: None,
-            upgrades,
             keep_blocks: None,
             health: watch::channel(None).1,
             give_way: || {},

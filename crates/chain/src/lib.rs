@@ -16,8 +16,8 @@
 //! look like), [`upgrade`] (which rules hold when), `execution` (the executor meets the
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), `fence` (one process
 //! for each key), [`mempool`], `history`, [`feed`],
-//! `sync` (how a newcomer enters), `retention` (what is removed), [`engine`] (the wiring), [`node`] (the handle), `health` (whether blocks become
-//! final, and why not), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
+//! `sync` (how a newcomer enters), `retention` (what is removed), `store` and `ledger` (what every node keeps and executes), [`engine`] (the wiring), [`node`] (the handle), `health` (whether blocks become
+//! final, and why not), [`ceremony`] (how a new network gets its key), [`follow`] (a node outside the network). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -29,11 +29,13 @@ pub mod epoch;
 mod execution;
 pub mod feed;
 mod fence;
+pub mod follow;
 pub mod genesis;
 mod health;
 mod history;
 #[cfg(feature = "import")]
 pub mod import;
+mod ledger;
 pub mod mempool;
 pub mod node;
 mod recovery;
@@ -41,6 +43,7 @@ mod retention;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod store;
 mod sync;
 pub mod upgrade;
 
@@ -49,10 +52,14 @@ pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start}
 pub use epoch::{Calendar, Connected, Dialer, Peers, SecretsKey};
 pub use feed::Finalized;
 pub use fence::{FenceError, Witnesses};
+pub use follow::{Upstream, UpstreamError, UpstreamStatus, Upstreams};
 pub use health::{Health, Progress, Validator};
 pub use history::logs::{IndexedLog, LogCursor, LogPage, LogQuery};
 pub use mempool::SubmitError;
-pub use node::{Certificate, Finality, Ground, Node, NodeError, ProvedState, Turn};
+pub use node::{
+    Certificate, CertifiedBlock, CertifiedHeader, Finality, Ground, Node, NodeError,
+    PAGE_BLOCKS_MAX, Page, ProvedState, Turn,
+};
 pub use retention::SECTION_ITEMS;
 pub use state::Entry as StateEntry;
 pub use upgrade::{Outdated, PROTOCOL_VERSION, Program, Upgrades};

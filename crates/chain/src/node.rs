@@ -1,9 +1,11 @@
 //! A running node as its surfaces see it: questions in, answers out, nothing of the runtime.
 
 mod applied;
+mod page;
 mod question;
 mod world;
 
+pub use page::{CertifiedBlock, CertifiedHeader, PAGE_BLOCKS_MAX, Page};
 pub use question::{Ground, Turn};
 pub use world::ProvedState;
 
@@ -13,11 +15,13 @@ use crate::{
     epoch::{Calendar, Peers},
     feed::{Feed, Finalized},
     fence::{Fence, FenceError},
+    follow::Upstreams,
     health::Health,
     history::{
         self, archive,
         logs::{LogCursor, LogPage, LogQuery, LogsError},
     },
+    ledger::Ledger,
     mempool::{self, Arrivals, Census, Standing, SubmitError},
     recovery::Recovery,
     rules,
@@ -29,7 +33,7 @@ use commonware_consensus::{Epochable as _, Viewable as _, marshal::Identifier, t
 use commonware_glue::dkg::ReshareBlock as _;
 use commonware_macros::select;
 use commonware_utils::channel::watch;
-use evm::{CodeCache, Environment};
+use evm::Environment;
 use state::{SharedDatabase, StateError};
 use std::{
     num::NonZeroU64,
@@ -155,7 +159,10 @@ pub struct Node {
     mempool: mempool::Mailbox,
     recovery: Recovery,
     archive: Option<archive::Mailbox>,
-    peers: Peers,
+    /// None on a node that speaks with no others.
+    peers: Option<Peers>,
+    /// Of a follower.
+    upstreams: Option<Upstreams>,
     /// None without consensus.
     fence: Option<Fence>,
     /// The epoch it began with, if it took the state from others.
@@ -169,19 +176,12 @@ pub struct Node {
 
 /// What a node's handle is made of.
 pub(crate) struct Parts {
-    pub spec: Arc<ChainSpec>,
-    pub genesis: Arc<Block>,
-    pub feed: Feed,
+    pub ledger: Ledger,
     pub marshal: Marshal,
-    pub history: history::Mailbox,
-    pub mempool: mempool::Mailbox,
-    pub recovery: Recovery,
-    pub codes: CodeCache,
-    pub archive: Option<archive::Mailbox>,
-    pub peers: Peers,
+    pub peers: Option<Peers>,
+    pub upstreams: Option<Upstreams>,
     pub fence: Option<Fence>,
     pub entered: Option<EpochInfo>,
-    pub upgrades: Upgrades,
     pub keep_blocks: Option<NonZeroU64>,
     pub health: watch::Receiver<Option<Arc<Health>>>,
     pub give_way: fn(),
@@ -194,23 +194,27 @@ pub(crate) fn start<E: Runtime>(
     database: impl Future<Output = SharedDatabase<E>> + Send + 'static,
 ) -> Node {
     let Parts {
-        spec,
-        genesis,
-        feed,
+        ledger,
         marshal,
-        history,
-        mempool,
-        recovery,
-        codes,
-        archive,
         peers,
+        upstreams,
         fence,
         entered,
-        upgrades,
         keep_blocks,
         health,
         give_way,
     } = parts;
+    let Ledger {
+        spec,
+        genesis,
+        recovery,
+        codes,
+        upgrades,
+        feed,
+        mempool,
+        history,
+        archive,
+    } = ledger;
     let keeping = Keeping {
         spec: Arc::clone(&spec),
         feed: feed.clone(),
@@ -248,6 +252,7 @@ pub(crate) fn start<E: Runtime>(
         recovery,
         archive,
         peers,
+        upstreams,
         fence,
         entered: entered.map(Arc::new),
         upgrades,
@@ -526,9 +531,25 @@ impl Node {
         self.fence.as_ref().is_some_and(Fence::is_unheard)
     }
 
-    /// How many other nodes this one speaks with, whether they are up or not.
+    /// How many other nodes this one speaks with, whether they are up or not; of a follower, how many upstreams answer.
     pub fn peers(&self) -> usize {
-        self.peers.count()
+        match &self.upstreams {
+            Some(upstreams) => upstreams.answering(),
+            None => self.peers.as_ref().map_or(0, Peers::count),
+        }
+    }
+
+    /// Whom a follower takes blocks from; none on any other node.
+    pub const fn upstreams(&self) -> Option<&Upstreams> {
+        self.upstreams.as_ref()
+    }
+
+    /// While a follower executes the blocks that there are already: the highest that it knows of, which may be the one it has.
+    pub fn catching_up(&self) -> Option<u64> {
+        let upstreams = self.upstreams.as_ref()?;
+        upstreams
+            .is_behind()
+            .then(|| upstreams.head().max(self.feed.height()))
     }
 
     /// The certificate of the block at this height, if there is one for just this height.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const GET_IDENTITY: &str = "ashlar_getIdentity";
 /// `ashlar_getFinalization(block)`: the proof that a block is final.
 pub const GET_FINALIZATION: &str = "ashlar_getFinalization";
+/// `ashlar_getCertifiedBlocks(from, count)`: final blocks in a row with the certificates that prove them, for followers.
+pub const GET_CERTIFIED_BLOCKS: &str = "ashlar_getCertifiedBlocks";
 /// `ashlar_getReceipt(transaction hash)`: the receipt of a transaction, as its JSON twin.
 pub const GET_RECEIPT: &str = "ashlar_getReceipt";
 /// `ashlar_getProof(address, storage slots, block?)`: what an account and its slots hold after the last final block, or that
@@ -159,10 +161,10 @@ pub struct Health {
     pub quorum: U64,
     /// How many of the validators are reachable.
     pub reachable: U64,
-    /// Who validates in this epoch; nobody if the node does not know.
+    /// Who validates in this epoch; nobody if the node does not know, or hears none of them, as a follower.
     pub validators: Vec<ValidatorHealth>,
-    /// The ed25519 key of the node.
-    pub node: B256,
+    /// The ed25519 key of the node; none of a follower, which has none.
+    pub node: Option<B256>,
     /// Whether the node is one of the validators.
     pub validates: bool,
     /// Whether it has a share of the network's key in this epoch, without which it cannot vote.
@@ -171,6 +173,51 @@ pub struct Health {
     pub may_sign: bool,
     /// What is wrong, and what comes next or is to be done.
     pub explanation: Option<String>,
+    /// Whom a follower takes blocks from; absent on any other node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<Vec<UpstreamHealth>>,
+}
+
+/// An upstream, as its follower sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamHealth {
+    /// Its address, without what may be secret in it.
+    pub name: String,
+    /// The last final block it has shown to have; none before it answered.
+    pub height: Option<U64>,
+    /// Why it is of no use now; none if it answers.
+    pub complaint: Option<String>,
+}
+
+/// Final blocks in a row, and how far the chain is, as a node says. Encodings are the engine's: whoever links `types` reads them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertifiedBlocks {
+    /// The last final block with a certificate of its own; none as long as there is only block 0.
+    pub head: Option<CertifiedHeader>,
+    /// The blocks from the one asked for on. The last has a certificate.
+    pub blocks: Vec<CertifiedBlock>,
+}
+
+/// A certified header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertifiedHeader {
+    /// The certificate over its hash.
+    pub certificate: Bytes,
+    /// RLP.
+    pub header: Bytes,
+}
+
+/// A final block, encoded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CertifiedBlock {
+    /// The certificate over just this block; null if only a later one covers it.
+    pub certificate: Option<Bytes>,
+    /// The block.
+    pub block: Bytes,
 }
 
 /// How a chain goes on, as a node sees it.
@@ -181,7 +228,8 @@ pub enum HealthState {
     Finalizing,
     /// No block has become final for longer than a few views take that time out.
     Stalled,
-    /// The node takes the state from others, and follows no chain yet.
+    /// The node takes the state from others, and follows no chain yet; or it is a follower, and executes blocks that there were
+    /// before.
     Syncing,
     /// The node's program does not know the rules of the next block.
     Outdated,

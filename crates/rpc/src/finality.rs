@@ -10,8 +10,8 @@ use crate::{
 };
 use alloy_eips::{BlockId, eip2718::Encodable2718 as _};
 use alloy_primitives::{B256, FixedBytes, U64};
-use chain::{Certificate, Finality, Finalized, Node};
-use client::node::{FinalityProof, Finalization};
+use chain::{Certificate, CertifiedBlock, Finality, Finalized, Node, PAGE_BLOCKS_MAX};
+use client::node::{self, CertifiedBlocks, CertifiedHeader, FinalityProof, Finalization};
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -50,6 +50,35 @@ pub(crate) async fn finalization(api: &Api, mut params: Params<'_>) -> Reply {
         headers,
         finalization: wire(&certificate)?,
     })
+}
+
+/// `ashlar_getCertifiedBlocks`: final blocks in a row with their certificates, for followers, which believe nobody.
+pub(crate) async fn blocks(api: &Api, mut params: Params<'_>) -> Reply {
+    let from: U64 = params.required()?;
+    let count: Option<U64> = params.optional()?;
+    params.end()?;
+    let count = count.map_or(PAGE_BLOCKS_MAX, |count| count.to());
+    let permit = api.pages.acquire().await.map_err(|_| Error::Timeout)?;
+    let page = api.node.page(from.to(), count).await?;
+    drop(permit);
+    // Some megabytes of hexadecimal digits.
+    block::offload_always(move || {
+        reply(&CertifiedBlocks {
+            head: page.head.map(|head| CertifiedHeader {
+                certificate: head.certificate,
+                header: head.header,
+            }),
+            blocks: page.blocks.into_iter().map(certified).collect(),
+        })
+    })
+    .await
+}
+
+fn certified(block: CertifiedBlock) -> node::CertifiedBlock {
+    node::CertifiedBlock {
+        certificate: block.certificate,
+        block: block.block,
+    }
 }
 
 /// `ashlar_getReceipt`: the portable receipt of a transaction, null until it is final.

@@ -6,8 +6,9 @@ use crate::{
     parameter::Params,
 };
 use alloy_primitives::{B256, U64};
-use chain::{NodeError, Progress};
-use client::node::{Health, HealthState, ValidatorHealth};
+use chain::{NodeError, Progress, UpstreamStatus};
+use client::node::{Health, HealthState, UpstreamHealth, ValidatorHealth};
+use types::PublicKey;
 
 /// `ashlar_health`.
 pub(crate) fn health(api: &Api, params: &Params<'_>) -> Reply {
@@ -18,7 +19,7 @@ pub(crate) fn health(api: &Api, params: &Params<'_>) -> Reply {
 
 fn wire(health: &chain::Health) -> Health {
     let validators = health.validators.iter().map(|each| ValidatorHealth {
-        public_key: B256::from_slice(each.key.as_ref()),
+        public_key: key(&each.key),
         organization: each.organization.clone(),
         reachable: each.reachable,
     });
@@ -35,10 +36,26 @@ fn wire(health: &chain::Health) -> Health {
         quorum: U64::from(health.needed),
         reachable: U64::from(health.reachable()),
         validators: validators.collect(),
-        node: B256::from_slice(health.node.as_ref()),
+        node: health.node.as_ref().map(key),
         validates: health.validates(),
         has_share: health.has_share,
         may_sign: health.may_sign,
         explanation: health.explanation(),
+        upstreams: health
+            .upstreams
+            .as_ref()
+            .map(|upstreams| upstreams.iter().map(upstream).collect()),
+    }
+}
+
+fn key(key: &PublicKey) -> B256 {
+    B256::from_slice(key.as_ref())
+}
+
+fn upstream(status: &UpstreamStatus) -> UpstreamHealth {
+    UpstreamHealth {
+        name: status.name.clone(),
+        height: status.height.map(U64::from),
+        complaint: status.complaint.clone(),
     }
 }

@@ -25,6 +25,9 @@ use futures::FutureExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, oneshot};
 
+/// Pages of blocks read at a time: more followers wait for one another, not consensus for them.
+const PAGES_MAX: usize = 4;
+
 /// What every call is answered from.
 pub(crate) struct Api {
     pub node: Node,
@@ -40,6 +43,8 @@ pub(crate) struct Api {
     pub calls: Semaphore,
     /// Those that take longer, and all other work of that kind.
     pub long_calls: Semaphore,
+    /// Pages of blocks being read for followers: each is some hundred questions to the engine.
+    pub pages: Semaphore,
     /// When this node began to listen, in Unix seconds: its mempool knows nothing from before.
     pub started_s: u64,
 }
@@ -61,6 +66,7 @@ impl Api {
             large: Places::new(limits.large_messages_max, give_way),
             calls: Semaphore::new(limits.calls_max),
             long_calls: Semaphore::new(limits.long_calls_max),
+            pages: Semaphore::new(PAGES_MAX),
             started_s: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
@@ -142,6 +148,7 @@ macro_rules! methods {
 }
 
 methods! { |api, caller, params|
+    "ashlar_getCertifiedBlocks" => finality::blocks(api, params).boxed().await,
     "ashlar_getFinalization" => finality::finalization(api, params).boxed().await,
     "ashlar_getIdentity" => network::identity(api, &params),
     "ashlar_getProof" => state_proof::get(api, params).boxed().await,

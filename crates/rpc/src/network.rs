@@ -71,7 +71,8 @@ pub(crate) fn listening(params: &Params<'_>) -> Reply {
     reply(&true)
 }
 
-/// `net_peerCount`: the nodes this one speaks with. It is not known here which are up.
+/// `net_peerCount`: the nodes this one speaks with. It is not known here which are up, but at a follower: it counts the upstreams
+/// that answer.
 pub(crate) fn peer_count(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
     reply(&U64::from(api.node.peers()))
@@ -96,10 +97,11 @@ pub(crate) struct SyncStatus {
     highest_block: U64,
 }
 
-/// None unless the node is taking the state from others. There is no way in between: the height it begins at is reached at
-/// once. Which that is, is 0 as long as nobody has named it.
+/// None unless the node is taking the state from others, or is a follower and executes the blocks that there are already. Of the
+/// former there is no way in between: the height it begins at is reached at once. Which that is, is 0 as long as nobody has
+/// named it.
 pub(crate) fn sync_status(node: &Node) -> Option<SyncStatus> {
-    let highest = node.syncing()?;
+    let highest = node.syncing().or_else(|| node.catching_up())?;
     Some(SyncStatus {
         starting_block: U64::ZERO,
         current_block: U64::from(node.latest().number()),
@@ -107,7 +109,8 @@ pub(crate) fn sync_status(node: &Node) -> Option<SyncStatus> {
     })
 }
 
-/// `eth_syncing`: false once there is a state; what is read here then is final, however far other nodes are.
+/// `eth_syncing`: false once there is a state; what is read here then is final, however far other nodes are. A follower says so
+/// when it is level with them.
 pub(crate) fn syncing(api: &Api, params: &Params<'_>) -> Reply {
     params.end()?;
     match sync_status(&api.node) {

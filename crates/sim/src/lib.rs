@@ -19,6 +19,8 @@
 
 mod cluster;
 mod committee;
+#[cfg(test)]
+mod follow;
 mod liar;
 mod oracle;
 mod panics;

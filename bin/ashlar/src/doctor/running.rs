@@ -4,7 +4,7 @@ use super::finding::{Report, Verdict};
 use alloy_primitives::{B256, FixedBytes, U64};
 use client::{
     members::Members,
-    node::{self, Health, HealthState, Identity, Upgrades},
+    node::{self, Health, HealthState, Identity, Upgrades, UpstreamHealth},
     rpc::{Nodes, RpcError},
     stake::Stake,
 };
@@ -40,7 +40,18 @@ pub async fn examine(
         }
     };
     finality(&health, report);
+    if let Some(followed) = &health.upstreams {
+        upstreams(followed, report);
+    }
     if health.state == HealthState::Syncing {
+        return;
+    }
+    if health.upstreams.is_some() {
+        if health.state == HealthState::Finalizing {
+            clock(nodes, &health, report).await;
+        }
+        blocks(nodes, report).await;
+        upgrades(nodes, report).await;
         return;
     }
     validators(&health, report);
@@ -108,7 +119,10 @@ fn finality(health: &Health, report: &mut Report) {
         HealthState::Stalled => report.problem(
             "finality",
             format!("stalled at block {height}: {explanation}"),
-            "nothing has to be done on this node: what it accepted waits. Bring the validators back that are not reachable",
+            match health.upstreams {
+                Some(_) => "see to the upstreams below: this node goes on by itself when blocks come",
+                None => "nothing has to be done on this node: what it accepted waits. Bring the validators back that are not reachable",
+            },
         ),
         HealthState::Syncing => report.warning("finality", explanation, "eth_syncing says how far it is"),
         HealthState::Outdated => report.problem(
@@ -184,6 +198,37 @@ fn role(health: &Health, report: &mut Report) {
     }
 }
 
+/// Whom a follower takes blocks from. It has no part in the network besides.
+fn upstreams(upstreams: &[UpstreamHealth], report: &mut Report) {
+    report.ok(
+        "role",
+        "it is a follower: it takes certified blocks from upstreams, has no key, and is no member's node",
+    );
+    let useless = upstreams.iter().filter_map(|each| {
+        let complaint = each.complaint.as_ref()?;
+        Some(format!("{}: {complaint}", each.name))
+    });
+    let useless: Vec<_> = useless.collect();
+    let silent = upstreams
+        .iter()
+        .filter(|each| each.complaint.is_none() && each.height.is_none());
+    let answering = upstreams.len() - useless.len() - silent.count();
+    let said = format!("{answering} of {} answer", upstreams.len());
+    let said = [vec![said], useless].concat().join("; ");
+    let next = "see whether they run and the network to them; --upstream names others";
+    if answering == 0 {
+        report.problem("upstreams", said, next);
+    } else if answering == 1 {
+        let said = format!("{said}. One alone can hold back what is new");
+        let next = "give it another with --upstream, of another organization if you can";
+        report.warning("upstreams", said, next);
+    } else if answering < upstreams.len() {
+        report.warning("upstreams", said, next);
+    } else {
+        report.ok("upstreams", said);
+    }
+}
+
 /// Holds this machine's clock against that of whoever made the last block.
 async fn clock(nodes: &Nodes, health: &Health, report: &mut Report) {
     #[derive(Deserialize)]
@@ -231,7 +276,9 @@ async fn member(nodes: &Nodes, health: &Health, report: &mut Report) {
             return;
         }
     };
-    let node = health.node;
+    let Some(node) = health.node else {
+        return;
+    };
     let of = members.organizations.iter().find_map(|organization| {
         let own = organization.nodes.iter().find(|own| own.key == node)?;
         Some((organization, own))
@@ -374,11 +421,12 @@ mod tests {
                     reachable,
                 })
                 .collect(),
-            node: B256::repeat_byte(1),
+            node: Some(B256::repeat_byte(1)),
             validates: true,
             has_share: true,
             may_sign: true,
             explanation: None,
+            upstreams: None,
         }
     }
 

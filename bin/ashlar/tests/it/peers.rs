@@ -37,7 +37,7 @@ async fn a_blocked_node_is_left_alone_until_it_is_allowed_again() {
         })
         .await
     };
-    let outcast = well(3).await.node;
+    let outcast = well(3).await.node.unwrap();
     network.stop();
 
     for index in 0..3 {

@@ -126,9 +126,10 @@ impl Monitor {
             epoch: validators.map_or(0, |known| known.epoch),
             needed: validators.map_or(0, |known| known.needed),
             validators: each.collect(),
-            node: self.key.clone(),
+            node: Some(self.key.clone()),
             has_share: self.has_share(),
             may_sign: self.node.may_sign(),
+            upstreams: None,
         });
         self.health.send_replace(Some(Arc::clone(&health)));
         health

@@ -18,8 +18,9 @@ mod stall;
 
 pub(crate) use actor::Monitor;
 pub(crate) use ear::{Ear, Heard};
+pub(crate) use stall::{Course, Notice, patience};
 
-use crate::upgrade::Outdated;
+use crate::{follow::UpstreamStatus, upgrade::Outdated};
 use alloy_primitives::hex;
 use std::{
     fmt,
@@ -43,14 +44,16 @@ pub struct Health {
     /// Votes that make a block final.
     pub needed: usize,
     /// Who validates in this epoch, in the engine's order. Nobody if that is not known here, as while the state is taken from
-    /// others.
+    /// others, and at a follower, which hears none of them.
     pub validators: Vec<Validator>,
-    /// The key of this node.
-    pub node: PublicKey,
+    /// The key of this node. A follower has none.
+    pub node: Option<PublicKey>,
     /// Whether this node has a share of the network's key in this epoch, without which it cannot vote.
     pub has_share: bool,
     /// Whether enough of the others grant this node its key now. It holds its votes back while they do not.
     pub may_sign: bool,
+    /// Whom a follower takes blocks from; none on any other node.
+    pub upstreams: Option<Vec<UpstreamStatus>>,
 }
 
 /// How a chain goes on, as a node sees it.
@@ -60,7 +63,8 @@ pub enum Progress {
     Finalizing,
     /// No block has become final for longer than a few views take that time out.
     Stalled,
-    /// The node takes the state from others, and follows no chain yet.
+    /// The node takes the state from others, and follows no chain yet; or it is a follower, and executes blocks that there
+    /// were before.
     Syncing,
     /// The node's program does not know the rules of the next block, and ends.
     Outdated(Outdated),
@@ -110,13 +114,18 @@ impl Health {
     pub fn validates(&self) -> bool {
         self.validators
             .iter()
-            .any(|validator| validator.key == self.node)
+            .any(|validator| Some(&validator.key) == self.node.as_ref())
     }
 
     /// What is wrong, and what comes next or is to be done. None if all is well, or only some are away that are not needed.
     pub fn explanation(&self) -> Option<String> {
         match &self.progress {
             Progress::Finalizing => None,
+            Progress::Syncing if self.upstreams.is_some() => Some(format!(
+                "this node executes the blocks that there are already, and is at {}: wait; {}",
+                self.height,
+                self.upstreams()
+            )),
             Progress::Syncing => Some(
                 "this node takes the state from other nodes, and follows the chain when it has it: wait".to_owned(),
             ),
@@ -125,7 +134,36 @@ impl Health {
         }
     }
 
+    /// The upstreams in words.
+    fn upstreams(&self) -> String {
+        let upstreams = self.upstreams.as_deref().unwrap_or_default();
+        let answering = upstreams.iter().filter(|each| each.complaint.is_none());
+        let mut text = format!(
+            "{} of {} upstreams answer",
+            answering.filter(|each| each.height.is_some()).count(),
+            upstreams.len()
+        );
+        for each in upstreams {
+            if let Some(complaint) = &each.complaint {
+                text = format!("{text}; {}: {complaint}", each.name);
+            }
+        }
+        text
+    }
+
     fn stall(&self) -> String {
+        if let Some(upstreams) = &self.upstreams {
+            let next = if upstreams.iter().any(|each| each.complaint.is_none()) {
+                "Ask those that answer why there is none (ashlar doctor --rpc URL)"
+            } else {
+                "See to them, or to the network in between; --upstream names others"
+            };
+            return format!(
+                "no block has arrived for {} s: {}. {next}",
+                self.lasted().as_secs(),
+                self.upstreams()
+            );
+        }
         let (reachable, all) = (self.reachable(), self.validators.len());
         let begin = format!(
             "no block has become final for {} s: {reachable} of {all} validators are reachable, {} are needed",

@@ -8,7 +8,7 @@ const REMIND: Duration = Duration::from_secs(60);
 /// How long a chain of so many validators may make no block before it counts as stalled. Of `n` validators ⌊(n − 1) / 3⌋ may be
 /// down and each cost the time after which a leader is given up; as much is allowed for a block itself, for the change to
 /// another epoch, and once more for a slow machine.
-pub(super) fn patience(leader_timeout: Duration, validators: usize) -> Duration {
+pub(crate) fn patience(leader_timeout: Duration, validators: usize) -> Duration {
     let faults = validators.saturating_sub(1).checked_div(3);
     let views = faults.unwrap_or_default().saturating_add(3);
     leader_timeout.saturating_mul(u32::try_from(views).unwrap_or(u32::MAX))
@@ -16,7 +16,7 @@ pub(super) fn patience(leader_timeout: Duration, validators: usize) -> Duration 
 
 /// How the chain went on until it was last looked at.
 #[derive(Clone, Debug)]
-pub(super) struct Course {
+pub(crate) struct Course {
     height: u64,
     since: SystemTime,
     /// When people were last told of the stall there is.
@@ -25,7 +25,7 @@ pub(super) struct Course {
 
 /// What people are to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     /// A stall begins, or has lasted another minute.
     Stalled,
     /// Blocks become final again, after so long.
@@ -33,7 +33,7 @@ pub(super) enum Notice {
 }
 
 impl Course {
-    pub(super) const fn new(now: SystemTime, height: u64) -> Self {
+    pub(crate) const fn new(now: SystemTime, height: u64) -> Self {
         Self {
             height,
             since: now,
@@ -42,27 +42,27 @@ impl Course {
     }
 
     /// Height of the last block.
-    pub(super) const fn height(&self) -> u64 {
+    pub(crate) const fn height(&self) -> u64 {
         self.height
     }
 
     /// When the last block became final here, or this began.
-    pub(super) const fn since(&self) -> SystemTime {
+    pub(crate) const fn since(&self) -> SystemTime {
         self.since
     }
 
     /// Whether there is a stall.
-    pub(super) const fn is_stalled(&self) -> bool {
+    pub(crate) const fn is_stalled(&self) -> bool {
         self.told.is_some()
     }
 
     /// Begins anew: until now no block was to be expected.
-    pub(super) fn restart(&mut self, now: SystemTime, height: u64) {
+    pub(crate) fn restart(&mut self, now: SystemTime, height: u64) {
         *self = Self::new(now, height);
     }
 
     /// Looks at the last block.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         now: SystemTime,
         height: u64,

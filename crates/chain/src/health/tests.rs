@@ -74,9 +74,10 @@ fn explain(reachable: [bool; 4], me: Option<usize>, expected: &Expect) {
         epoch: 0,
         needed: 3,
         validators: (0..).zip(reachable).map(validator).collect(),
-        node: key(me.unwrap_or(9)),
+        node: Some(key(me.unwrap_or(9))),
         has_share: me.is_some(),
         may_sign: me.is_some(),
+        upstreams: None,
     };
     expected.assert_eq(&health.explanation().unwrap());
     let fine = Health {

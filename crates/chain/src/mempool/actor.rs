@@ -86,14 +86,24 @@ impl<E: Runtime> Actor<E> {
         N: Sender,
         R: Receiver,
     {
+        let (outbox, outbound) = mpsc::channel(self.config.mailbox_size);
+        let recovery = self.config.recovery.clone();
+        let pool = self.mailbox.clone();
+        self.context
+            .child("gossip")
+            .spawn(move |context| gossip::run(context, recovery, pool, outbound, network));
+        self.start_alone(database, outbox);
+    }
+
+    /// As [`Self::start`] on a node that speaks with no validators: what they are to have goes to `outbox`, again every two
+    /// seconds as long as it waits here.
+    pub fn start_alone(
+        self,
+        database: impl Future<Output = SharedDatabase<E>> + Send + 'static,
+        outbox: mpsc::Sender<Bytes>,
+    ) {
         let context = self.context.child("mempool");
         context.spawn(|context| async move {
-            let (outbox, outbound) = mpsc::channel(self.config.mailbox_size);
-            let recovery = self.config.recovery.clone();
-            let pool = self.mailbox.clone();
-            context
-                .child("gossip")
-                .spawn(move |context| gossip::run(context, recovery, pool, outbound, network));
             let stopped = context.stopped();
             let run = async {
                 let database = database.await;

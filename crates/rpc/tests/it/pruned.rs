@@ -53,6 +53,7 @@ async fn what_is_removed_is_not_said_to_have_never_been() {
     };
     let call = json!([tag, ["trace"]]);
     for (method, params) in [
+        ("ashlar_getCertifiedBlocks", json!([tag, "0x1"])),
         ("ashlar_getFinalization", json!([tag])),
         ("debug_getRawBlock", json!([tag])),
         ("debug_getRawHeader", json!([tag])),
