@@ -328,16 +328,16 @@ impl<S: Strategy> Application<S> {
         {
             self.electorate.record(epoch, validators).await;
         }
-        if let Some(peers) = &self.peers
-            && members_changed
-            && let Some(nodes) = settle(members::nodes(&*state).await.map(Some))
-        {
+        let Some(peers) = &self.peers else {
+            return;
+        };
+        if members_changed && let Some(nodes) = settle(members::nodes(&*state).await.map(Some)) {
             peers.admit(nodes);
         }
         if bonds_changed
             && let Some(candidates) = settle(stake::candidates(&*state).await.map(Some))
         {
-            self.peers.stand(candidates);
+            peers.stand(candidates);
         }
     }
 

@@ -155,8 +155,8 @@ async fn start(
                     .await?;
                 inbox.view.send_modify(|view| {
                     view.head = Some(head);
-                    // It is the newest there is.
-                    view.block_at = Some(Instant::now());
+                    // It is the newest there is. Block 0 shows nothing: nobody had to sign it.
+                    view.block_at = (head.height > 0).then(Instant::now);
                 });
                 return Ok(cursor);
             }
