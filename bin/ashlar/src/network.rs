@@ -320,6 +320,7 @@ fn dev_spec(committee: &Committee, validators: &[ed25519::PrivateKey]) -> Result
         epoch_blocks: EPOCH_BLOCKS,
         committee: committee.encode(),
         accounts: genesis_accounts(validators)?,
+        origin: None,
     })
 }
 

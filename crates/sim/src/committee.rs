@@ -133,6 +133,7 @@ impl Setup {
                 users.iter().chain(&relayers),
                 &parameters(&limits, &pacing),
             ),
+            origin: None,
         });
         Self {
             spec,

@@ -46,6 +46,7 @@ fn spec(accounts: BTreeMap<Address, GenesisAccount>) -> ChainSpec {
         epoch_blocks: NZU64!(32),
         committee: Committee::new(output).encode(),
         accounts,
+        origin: None,
     }
 }
 

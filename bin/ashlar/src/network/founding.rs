@@ -158,6 +158,7 @@ impl Agreement {
             epoch_blocks: self.epoch_blocks,
             committee: committee.encode(),
             accounts,
+            origin: None,
         };
         Ok(ChainSpec::from_json(&spec.to_json()?)?)
     }
