@@ -61,9 +61,9 @@ use commonware_storage::{archive::prunable, translator::Cap};
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, channel::watch, ordered::Set};
 use contracts::member::VALIDATORS_MIN;
 use evm::CodeCache;
-use state::{Database, GenesisError, open_genesis};
+use state::{Database, GenesisError, begin, open_genesis};
 use std::{
-    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
@@ -75,6 +75,8 @@ pub const CHANNELS: usize = 10;
 
 /// State operations in one message of state sync.
 const SYNC_BATCH: NonZeroU64 = NZU64!(1024);
+/// Bytes of a page on disk. Part of the layout of all that is stored: fixed for the life of the data.
+pub const PAGE_BYTES: NonZeroU16 = NZU16!(16_384);
 /// Bytes buffered before a write, by actor.
 const WRITE_BUFFER: NonZeroUsize = NZUsize!(1 << 16);
 /// Messages waiting for an actor of the engine. When full the sender waits or drops, as each says.
@@ -228,9 +230,8 @@ where
         None => None,
     };
     let public_key = &signer.public_key();
-    let page = NZU16!(16_384);
-    let pages = config.page_cache_bytes / usize::from(page.get());
-    let page_cache = CacheRef::new(page, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
+    let pages = config.page_cache_bytes / usize::from(PAGE_BYTES.get());
+    let page_cache = CacheRef::new(PAGE_BYTES, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
     let genesis = open_genesis(context.child("genesis"), prefix, spec, page_cache.clone()).await?;
     let digest = genesis.digest();
     let committee = spec.committee()?;
@@ -296,19 +297,7 @@ where
     );
     buffer_engine.start(broadcast);
 
-    let kept = |name: &str| prunable::Config {
-        translator: Cap::<4>,
-        metadata_partition: format!("{prefix}-{name}-metadata"),
-        key_partition: format!("{prefix}-{name}-key"),
-        key_page_cache: page_cache.clone(),
-        value_partition: format!("{prefix}-{name}-value"),
-        compression: None,
-        codec_config: (),
-        items_per_section: section,
-        key_write_buffer: WRITE_BUFFER,
-        value_write_buffer: WRITE_BUFFER,
-        replay_buffer: NZUsize!(1 << 20),
-    };
+    let kept = |name: &str| kept(prefix, name, section, &page_cache);
     let finalizations =
         prunable::Archive::init(context.child("finalizations"), kept("finalizations")).await?;
     let blocks = prunable::Archive::init(context.child("blocks"), kept("blocks")).await?;
@@ -346,6 +335,7 @@ where
     probe_actor.start(probe);
     let (entrance, plan) =
         Entrance::open(&context, prefix, plan, &probe_mailbox, config.state_sync).await?;
+    begin(&context, prefix, spec, &genesis, entrance.epoch().is_some()).await?;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Delivery, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
@@ -691,6 +681,28 @@ where
         .spawn(move |context| monitor.run(context));
 
     Ok((consensus, node))
+}
+
+/// How the engine keeps what is final, by height: `finalizations`, and `blocks`.
+pub(crate) fn kept(
+    prefix: &str,
+    name: &str,
+    section: NonZeroU64,
+    page_cache: &CacheRef,
+) -> prunable::Config<Cap<4>, ()> {
+    prunable::Config {
+        translator: Cap::<4>,
+        metadata_partition: format!("{prefix}-{name}-metadata"),
+        key_partition: format!("{prefix}-{name}-key"),
+        key_page_cache: page_cache.clone(),
+        value_partition: format!("{prefix}-{name}-value"),
+        compression: None,
+        codec_config: (),
+        items_per_section: section,
+        key_write_buffer: WRITE_BUFFER,
+        value_write_buffer: WRITE_BUFFER,
+        replay_buffer: NZUsize!(1 << 20),
+    }
 }
 
 /// After a restart: readers see the block the state is at, not block 0.

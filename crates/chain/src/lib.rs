@@ -17,7 +17,8 @@
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), `fence` (one process
 //! for each key), [`mempool`], `history`, [`feed`],
 //! `sync` (how a newcomer enters), `retention` (what is removed), [`engine`] (the wiring), [`node`] (the handle), `health` (whether blocks become
-//! final, and why not), [`ceremony`] (how a new network gets its key). With the feature `import` there is a module of that name, for tests.
+//! final, and why not), [`ceremony`] (how a new network gets its key), [`export`] (the state as a file, with what proves
+//! it), [`origin`] (a new network that begins with it). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -27,6 +28,7 @@ pub mod ceremony;
 pub mod engine;
 pub mod epoch;
 mod execution;
+pub mod export;
 pub mod feed;
 mod fence;
 pub mod genesis;
@@ -36,6 +38,7 @@ mod history;
 pub mod import;
 pub mod mempool;
 pub mod node;
+pub mod origin;
 mod recovery;
 mod retention;
 pub mod rules;
@@ -45,7 +48,7 @@ mod sync;
 pub mod upgrade;
 
 pub use alias::{Finalization, Runtime, Scheme, Share};
-pub use engine::{CHANNELS, Config, StartError, message_bytes_max, quotas, start};
+pub use engine::{CHANNELS, Config, PAGE_BYTES, StartError, message_bytes_max, quotas, start};
 pub use epoch::{Calendar, Connected, Dialer, Peers, SecretsKey};
 pub use feed::Finalized;
 pub use fence::{FenceError, Witnesses};
