@@ -6,10 +6,12 @@ mod backup;
 mod cli;
 mod demo;
 mod doctor;
+mod export;
 mod files;
 mod format;
 mod gateway;
 mod governance;
+mod import;
 mod logging;
 mod member;
 mod network;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Gateway(args) => gateway::gateway(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Import(args) => import::import(&args),
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
         Command::Network(args) => network::command(&args),
