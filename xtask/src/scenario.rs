@@ -2,6 +2,7 @@
 
 mod bombs;
 mod clients;
+mod consortium;
 mod epcis;
 mod judge;
 mod kills;
@@ -12,6 +13,7 @@ mod network_life;
 mod process;
 mod quorum;
 mod reads;
+mod rebirth;
 mod sender;
 mod state_sync;
 mod storage;
@@ -43,6 +45,8 @@ pub(crate) enum Scenario {
     Quorum(quorum::Args),
     /// Let a node join a long chain by taking the state from the others, and time it
     StateSync(state_sync::Args),
+    /// Found a network with the exported state of another, and hold it against what was
+    Rebirth(rebirth::Args),
     /// Start a copy of a running validator, then restore it from a backup: neither may sign
     Twins(twins::Args),
     /// Record every GS1 EPCIS example event and verify its receipt
@@ -60,6 +64,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<bool> {
         Scenario::NetworkLife(args) => network_life::run(&args),
         Scenario::Quorum(args) => quorum::run(&args),
         Scenario::StateSync(args) => state_sync::run(&args),
+        Scenario::Rebirth(args) => rebirth::run(&args),
         Scenario::Twins(args) => twins::run(&args),
         Scenario::Epcis(args) => epcis::run(&args),
     }

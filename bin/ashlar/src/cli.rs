@@ -46,6 +46,10 @@ pub enum Command {
     Backup(BackupArgs),
     /// Make a directory of a backup again
     Restore(RestoreArgs),
+    /// Write the state after a final block of a stopped node to a file that proves it, or check such a file
+    Export(ExportArgs),
+    /// Give a node the state that its network began with
+    Import(ImportArgs),
     /// Decide together: proposals, what they would lead to, votes
     Gov(GovArgs),
     /// Who the members are, and which of their nodes validate
@@ -209,6 +213,56 @@ pub struct RestoreArgs {
     pub dir: PathBuf,
 }
 
+/// `ashlar export`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file holds all accounts, storage and code after a block that the network certified, with proofs. It is for founding a network\nanew, when the form of data directories changes or the key must (docs/export.md); for new nodes there is state sync.\n\nOn a stopped node; the same height on another node gives the same digest:\n  ashlar export --config acme/node.toml --out state.export\n  ashlar export --config beta/node.toml --out state.export --height 7001\nAnywhere:\n  ashlar export --check state.export --identity 0x…"
+)]
+pub struct ExportArgs {
+    /// The configuration of the node, which must be stopped
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "check",
+        conflicts_with = "check",
+        requires = "out"
+    )]
+    pub config: Option<PathBuf>,
+    /// The file to write
+    #[arg(long, value_name = "FILE", requires = "config")]
+    pub out: Option<PathBuf>,
+    /// After which block [default: the last one whose state the node has]. For an earlier one the state is copied first, beside
+    /// the file
+    #[arg(long, value_name = "HEIGHT", requires = "config")]
+    pub height: Option<u64>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "config")]
+    pub force: bool,
+    /// Check this export, and write nothing
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+    /// The network's identity as you know it from elsewhere: another is refused
+    #[arg(long, value_name = "HEX", requires = "check")]
+    pub identity: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ashlar import`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Founders need it not: ashlar network new --from-export imports. It is for nodes that are to execute the chain of such a network\nfrom block 0 on (ashlar network join --replay).\n\n  ashlar import --config epsilon/node.toml state.export"
+)]
+pub struct ImportArgs {
+    /// The configuration of a node that has no chain yet
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The export that the network began with
+    #[arg(value_name = "EXPORT")]
+    pub file: PathBuf,
+}
+
 /// `ashlar network`.
 #[derive(Debug, Args)]
 #[command(
@@ -296,6 +350,10 @@ pub struct NewArgs {
     /// How validators are chosen by bond, if they are.
     #[command(flatten)]
     pub bonding: BondingArgs,
+    /// Begin with the state in this export instead of an empty one. Organizations, parameters and who may transact are in it; the
+    /// cards say which nodes validate, and name an administrator of each founder's organization (docs/export.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["open", "dev", "timelock", "validator_limit", "bonded"])]
+    pub from_export: Option<PathBuf>,
     /// The cards of all founders
     #[arg(required = true, value_name = "CARD")]
     pub cards: Vec<PathBuf>,

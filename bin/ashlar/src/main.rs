@@ -6,11 +6,13 @@ mod backup;
 mod cli;
 mod demo;
 mod doctor;
+mod export;
 mod files;
 mod follow;
 mod format;
 mod gateway;
 mod governance;
+mod import;
 mod logging;
 mod member;
 mod network;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         Command::Gateway(args) => gateway::gateway(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Import(args) => import::import(&args),
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
         Command::Stake(args) => stake::stake(&args),

@@ -357,6 +357,7 @@ fn dev_spec(
         epoch_blocks: EPOCH_BLOCKS,
         committee: committee.encode(),
         accounts: genesis_accounts(validators, policy)?,
+        origin: None,
     })
 }
 

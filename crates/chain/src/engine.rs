@@ -49,7 +49,7 @@ use commonware_parallel::Strategy;
 use commonware_runtime::{Handle, Quota};
 use commonware_utils::{NZDuration, NZUsize, channel::watch, ordered::Set};
 use contracts::member::VALIDATORS_MIN;
-use state::{Database, GenesisError};
+use state::{Database, GenesisError, begin};
 use std::{
     num::{NonZeroU32, NonZeroU64},
     sync::Arc,
@@ -132,6 +132,12 @@ pub enum StartError {
         max = crate::follow::UPSTREAMS_MAX
     )]
     Upstreams(usize),
+    /// A follower executes the chain from an empty state on.
+    #[error(
+        "this network begins with the state of an export (docs/export.md), which a follower cannot take: let a member register \
+         an observer instead (docs/networks.md)"
+    )]
+    Origin,
     /// What a validator must not lose cannot be read.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -301,6 +307,14 @@ where
     probe_actor.start(probe);
     let (entrance, plan) =
         Entrance::open(&context, prefix, plan, &probe_mailbox, config.state_sync).await?;
+    begin(
+        &context,
+        prefix,
+        spec,
+        &store.genesis,
+        entrance.epoch().is_some(),
+    )
+    .await?;
     let archive = store.archive(&context).await?;
     let (genesis, history) = (store.genesis.clone(), store.history.clone());
     let (marshal_actor, marshal, floor) = store

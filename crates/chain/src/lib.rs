@@ -17,7 +17,8 @@
 //! database), `application` (propose, process, finalize), [`epoch`] (who validates when), `fence` (one process
 //! for each key), [`mempool`], `history`, [`feed`],
 //! `sync` (how a newcomer enters), `retention` (what is removed), `store` and `ledger` (what every node keeps and executes), [`engine`] (the wiring), [`node`] (the handle), `health` (whether blocks become
-//! final, and why not), [`ceremony`] (how a new network gets its key), [`follow`] (a node outside the network). With the feature `import` there is a module of that name, for tests.
+//! final, and why not), [`ceremony`] (how a new network gets its key), [`export`] (the state as a file, with what proves
+//! it), [`origin`] (a new network that begins with it), [`follow`] (a node outside the network). With the feature `import` there is a module of that name, for tests.
 //!
 //! This crate must not know HTTP, SQL or tokio.
 
@@ -27,6 +28,7 @@ pub mod ceremony;
 pub mod engine;
 pub mod epoch;
 mod execution;
+pub mod export;
 pub mod feed;
 mod fence;
 pub mod follow;
@@ -38,6 +40,7 @@ pub mod import;
 mod ledger;
 pub mod mempool;
 pub mod node;
+pub mod origin;
 mod recovery;
 mod retention;
 pub mod rules;
@@ -62,4 +65,5 @@ pub use node::{
 };
 pub use retention::SECTION_ITEMS;
 pub use state::Entry as StateEntry;
+pub use store::PAGE_BYTES;
 pub use upgrade::{Outdated, PROTOCOL_VERSION, Program, Upgrades};

@@ -45,7 +45,7 @@ use types::{
 
 /// Headers at most between a block and the certificate that covers it. Certificates are missing
 /// only for a few blocks in a row, so a longer search means they are lost.
-const COVER_BLOCKS_MAX: u64 = 256;
+pub(crate) const COVER_BLOCKS_MAX: u64 = 256;
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

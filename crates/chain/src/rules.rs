@@ -40,8 +40,7 @@ pub enum Violation {
 
 /// Whether `Members` decides who may transact: it stands since genesis or never.
 pub fn is_governed(spec: &ChainSpec) -> bool {
-    spec.accounts
-        .contains_key(&SystemContract::Members.address())
+    spec.stands(&SystemContract::Members.address())
 }
 
 /// What nodes do, as governance has set it in the state before a block; what was never set, or where nobody governs, as the spec
@@ -91,6 +90,7 @@ pub fn environment(
         chain_id: spec.chain_id,
         fork,
         number: parent.number().saturating_add(1),
+        blocks_before: spec.blocks_before(),
         timestamp: time_ms / 1000,
         parent_hash,
         gas_limit: parameters.block_gas,
@@ -114,6 +114,7 @@ pub fn environment_of(spec: &ChainSpec, fork: Fork, block: &Block) -> Environmen
         chain_id: spec.chain_id,
         fork,
         number: header.number,
+        blocks_before: spec.blocks_before(),
         timestamp: header.timestamp,
         parent_hash: header.parent_hash,
         gas_limit: header.gas_limit,

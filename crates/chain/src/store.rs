@@ -21,11 +21,13 @@ use commonware_storage::{archive::prunable, translator::Cap};
 use commonware_utils::{NZU16, NZU64, NZUsize};
 use state::open_genesis;
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     sync::Arc,
 };
 use types::{Block, ChainSpec, Committee, Digest, Namespace};
 
+/// Bytes of a page on disk. Part of the layout of all that is stored: fixed for the life of the data.
+pub const PAGE_BYTES: NonZeroU16 = NZU16!(16_384);
 /// Bytes buffered before a write, by actor.
 pub(crate) const WRITE_BUFFER: NonZeroUsize = NZUsize!(1 << 16);
 /// Messages waiting for an actor of the engine. When full the sender waits or drops, as each says.
@@ -104,9 +106,9 @@ impl<E: Runtime> Store<E> {
             )?),
             None => None,
         };
-        let page = NZU16!(16_384);
-        let pages = settings.page_cache_bytes / usize::from(page.get());
-        let page_cache = CacheRef::new(page, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
+        let pages = settings.page_cache_bytes / usize::from(PAGE_BYTES.get());
+        let page_cache =
+            CacheRef::new(PAGE_BYTES, NonZeroUsize::new(pages).unwrap_or(NZUsize!(64)));
         let genesis =
             open_genesis(context.child("genesis"), prefix, spec, page_cache.clone()).await?;
         let committee = spec.committee()?;
@@ -115,19 +117,7 @@ impl<E: Runtime> Store<E> {
             namespace.as_bytes(),
             *committee.output().public().public(),
         );
-        let kept = |name: &str| prunable::Config {
-            translator: Cap::<4>,
-            metadata_partition: format!("{prefix}-{name}-metadata"),
-            key_partition: format!("{prefix}-{name}-key"),
-            key_page_cache: page_cache.clone(),
-            value_partition: format!("{prefix}-{name}-value"),
-            compression: None,
-            codec_config: (),
-            items_per_section: section,
-            key_write_buffer: WRITE_BUFFER,
-            value_write_buffer: WRITE_BUFFER,
-            replay_buffer: NZUsize!(1 << 20),
-        };
+        let kept = |name: &str| layout(prefix, name, section, &page_cache);
         let finalizations =
             prunable::Archive::init(context.child("finalizations"), kept("finalizations")).await?;
         let blocks = prunable::Archive::init(context.child("blocks"), kept("blocks")).await?;
@@ -212,5 +202,27 @@ impl<E: Runtime> Store<E> {
         let (actor, mailbox) = archive::Actor::new(context.child("archive"), store);
         actor.start();
         Ok(Some(mailbox))
+    }
+}
+
+/// How the engine stores what is final by height: `finalizations`, and `blocks`.
+pub(crate) fn layout(
+    prefix: &str,
+    name: &str,
+    section: NonZeroU64,
+    page_cache: &CacheRef,
+) -> prunable::Config<Cap<4>, ()> {
+    prunable::Config {
+        translator: Cap::<4>,
+        metadata_partition: format!("{prefix}-{name}-metadata"),
+        key_partition: format!("{prefix}-{name}-key"),
+        key_page_cache: page_cache.clone(),
+        value_partition: format!("{prefix}-{name}-value"),
+        compression: None,
+        codec_config: (),
+        items_per_section: section,
+        key_write_buffer: WRITE_BUFFER,
+        value_write_buffer: WRITE_BUFFER,
+        replay_buffer: NZUsize!(1 << 20),
     }
 }

@@ -128,7 +128,7 @@ impl Program {
     /// Where the newest fork changes: `first` from block 0 on, and those it knows that bring newer rules.
     pub fn transitions(&self, first: Fork, schedule: &Schedule) -> Vec<(u64, Fork)> {
         let heights: BTreeSet<u64> = schedule.forks.values().copied().collect();
-        let mut transitions = vec![(0, first)];
+        let mut transitions = vec![(0, self.fork_at(first, schedule, 0))];
         for height in heights {
             let fork = self.fork_at(first, schedule, height);
             if transitions.last().is_some_and(|(_, before)| *before < fork) {
@@ -183,7 +183,7 @@ impl Program {
 /// # Errors
 /// As [`StateRead::read_many`].
 pub async fn schedule(spec: &ChainSpec, state: &impl StateRead) -> Result<Schedule, StateError> {
-    if !spec.accounts.contains_key(&ADDRESS) {
+    if !spec.stands(&ADDRESS) {
         return Ok(Schedule::default());
     }
     let heads = slots(state, [VERSIONS, FORKS]).await?;
@@ -192,9 +192,15 @@ pub async fn schedule(spec: &ChainSpec, state: &impl StateRead) -> Result<Schedu
     let ids = slots(state, (0..count).map(fork_slot)).await?;
     let ids: Vec<B256> = ids.into_iter().map(B256::from).collect();
     let heights = slots(state, ids.iter().copied().map(height_slot)).await?;
-    let heights = heights.into_iter().map(|height| height.saturating_to());
+    // Contracts count the blocks of the network before this one, too: what was active there is from block 0 on.
+    let before = spec.blocks_before();
+    let heights = heights
+        .into_iter()
+        .map(|height| height.saturating_to::<u64>().saturating_sub(before));
+    let mut versions = Versions::from_slot(versions);
+    versions.height = versions.height.saturating_sub(before);
     Ok(Schedule {
-        versions: Versions::from_slot(versions),
+        versions,
         forks: ids.into_iter().zip(heights).collect(),
     })
 }

@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256, U256};
 /// Most organizations, ever.
 const ORGANIZATIONS_MAX: usize = 128;
 /// Most nodes of one organization.
-const NODES_MAX: usize = 16;
+pub const NODES_MAX: usize = 16;
 /// Most validators of a network.
 pub const VALIDATORS_MAX: usize = 32;
 /// Fewest validators outside development networks: fewer tolerate no fault.
@@ -48,9 +48,73 @@ pub fn organization_of_node(key: B256) -> U256 {
     entry(key, 4)
 }
 
+/// The slot with a node's [`Role`] in the storage of `Members`.
+pub fn role_of(key: B256) -> U256 {
+    next(entry(key, 4))
+}
+
+/// The slots with an account's organization and with its permissions, for [`Permissions::from_slot`], in the storage of `Members`.
+pub fn account_of(account: Address) -> (U256, U256) {
+    let slot = entry(account.into_word(), 3);
+    (slot, next(slot))
+}
+
+/// The slot with an organization's [`Standing`] in the storage of `Members`.
+pub fn organization_at(organization: B256) -> U256 {
+    entry(organization, 2)
+}
+
+/// What `Members` keeps of an organization in one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// 0 if there is none, 1 if it is active, 2 suspended, 3 removed.
+    pub status: u8,
+    /// How many validators it may have.
+    pub limit: u16,
+    /// How many it has.
+    pub validators: u16,
+    /// How many nodes it has, with its validators.
+    pub nodes: u16,
+    /// How many accounts administer it.
+    pub administrators: u32,
+    /// How many accounts it has.
+    pub accounts: u32,
+}
+
+impl Standing {
+    /// Reads what is at [`organization_at`].
+    pub fn from_slot(slot: U256) -> Self {
+        let [low, high, ..] = slot.into_limbs();
+        let word = u128::from(low) | u128::from(high) << 64;
+        let [status, limit, validators, nodes, administrators, accounts] =
+            [(0, 8), (8, 16), (24, 16), (40, 16), (56, 32), (88, 32)]
+                .map(|(from, bits)| (word >> from & ((1 << bits) - 1)) as u32);
+        Self {
+            status: status as u8,
+            limit: limit as u16,
+            validators: validators as u16,
+            nodes: nodes as u16,
+            administrators,
+            accounts,
+        }
+    }
+
+    /// As [`Self::from_slot`] reads it.
+    pub fn slot(self) -> U256 {
+        Packed::default()
+            .add(1, self.status.into())
+            .add(2, self.limit.into())
+            .add(2, self.validators.into())
+            .add(2, self.nodes.into())
+            .add(4, self.administrators.into())
+            .add(4, self.accounts.into())
+            .into()
+    }
+}
+
 /// The slot with an organization's name in the storage of `Members`, for [`name`].
 pub fn name_of(organization: B256) -> U256 {
-    next(entry(organization, 2))
+    next(organization_at(organization))
 }
 
 /// The name that its slot holds; none if there is none.
@@ -137,7 +201,8 @@ impl Permissions {
     }
 
     /// The permissions in an account's second slot.
-    pub(crate) fn from_slot(slot: U256) -> Self {
+    #[must_use]
+    pub fn from_slot(slot: U256) -> Self {
         Self(slot.byte(0))
     }
 }
@@ -329,20 +394,19 @@ impl Slots {
     }
 
     fn organization(&mut self, founder: &Founder) {
-        const ACTIVE: u64 = 1;
+        const ACTIVE: u8 = 1;
         let id = founder.organization;
-        let slot = entry(id, 2);
-        self.set(
-            slot,
-            Packed::default()
-                .add(1, ACTIVE)
-                .add(2, founder.validator_limit.into())
-                .add(2, founder.validators().count() as u64)
-                .add(2, founder.nodes.len() as u64)
-                .add(4, founder.administrators() as u64)
-                .add(4, founder.accounts.len() as u64),
-        );
-        self.set(next(slot), short_string(&founder.name));
+        let slot = organization_at(id);
+        let standing = Standing {
+            status: ACTIVE,
+            limit: founder.validator_limit,
+            validators: founder.validators().count() as u16,
+            nodes: founder.nodes.len() as u16,
+            administrators: founder.administrators() as u32,
+            accounts: founder.accounts.len() as u32,
+        };
+        self.set(slot, standing.slot());
+        self.set(name_of(id), short_string(&founder.name));
         for (account, permissions) in &founder.accounts {
             let slot = entry(account.into_word(), 3);
             self.set(slot, id);

@@ -17,8 +17,10 @@ pub struct Environment {
     pub chain_id: u64,
     /// The EVM rules.
     pub fork: Fork,
-    /// Block number.
+    /// Block number, as it is in the header.
     pub number: u64,
+    /// What contracts see more: the blocks of a network before this one, whose state it began with. 0 on most.
+    pub blocks_before: u64,
     /// Block time in whole seconds since the Unix epoch. Not strictly increasing: blocks may come
     /// several times a second.
     pub timestamp: u64,
@@ -44,6 +46,19 @@ impl Environment {
         }
     }
 
+    /// The block's number as contracts see it.
+    pub const fn counted(&self) -> u64 {
+        self.number.saturating_add(self.blocks_before)
+    }
+
+    /// The number of the block before, as contracts see it; none for block 0.
+    pub(crate) const fn counted_parent(&self) -> Option<u64> {
+        match self.number {
+            0 => None,
+            _ => self.counted().checked_sub(1),
+        }
+    }
+
     /// The most gas that one transaction may ask for in any block under a fork's rules (EIP-7825).
     pub const fn transaction_gas_max(fork: Fork) -> u64 {
         match fork {
@@ -62,7 +77,7 @@ impl Environment {
 
     pub(crate) fn block(&self) -> BlockEnv {
         BlockEnv {
-            number: U256::from(self.number),
+            number: U256::from(self.counted()),
             beneficiary: self.beneficiary,
             timestamp: U256::from(self.timestamp),
             gas_limit: self.gas_limit,

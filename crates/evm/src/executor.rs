@@ -85,7 +85,7 @@ impl Executor {
     /// Starts a block: records the parent's hash (EIP-2935) and executes nothing yet.
     pub fn new(environment: Environment, policy: Policy, codes: CodeCache) -> Self {
         let mut overlay = Overlay::new(codes);
-        if let Some(parent) = environment.number.checked_sub(1) {
+        if let Some(parent) = environment.counted_parent() {
             overlay.write(
                 history_slot(parent),
                 StateValue::Slot(U256::from_be_bytes(environment.parent_hash.0)),

@@ -68,10 +68,10 @@ pub struct Simulation {
 impl Simulation {
     /// Executes in this environment, on the state after the block with its number, or after that block's parent.
     pub fn new(environment: Environment, codes: CodeCache) -> Self {
-        let parent = environment.number.checked_sub(1);
+        let parent = environment.counted_parent();
         let hashes = parent.map(|parent| (parent, environment.parent_hash));
         Self {
-            unknown: environment.number,
+            unknown: environment.counted(),
             environment,
             // As `Environment::block`: no blobs on this chain.
             blob_base_fee: 1,
@@ -92,7 +92,7 @@ impl Simulation {
 
     /// Begins a block with this environment on top: as [`crate::Executor`] does, its parent's hash is recorded (EIP-2935).
     pub fn begin(&mut self, environment: Environment) {
-        if let Some(parent) = environment.number.checked_sub(1) {
+        if let Some(parent) = environment.counted_parent() {
             self.hashes.insert(parent, environment.parent_hash);
             self.overlay.write(
                 history_slot(parent),

@@ -85,6 +85,7 @@ pub fn environment(number: u64) -> Environment {
         chain_id: CHAIN_ID,
         fork: Fork::Osaka,
         number,
+        blocks_before: 0,
         timestamp: 1_700_000_000,
         parent_hash: B256::repeat_byte(0xab),
         gas_limit: 100_000_000,
@@ -365,6 +366,37 @@ fn blockhash_reads_the_history_in_the_state() {
         StateKey::Slot(HASHER, U256::from(1)),
         StateValue::Slot(hash)
     )));
+}
+
+/// A network that began with another's state goes on counting: contracts see the blocks before, too.
+#[test]
+fn contracts_count_the_blocks_before() {
+    /// Stores `block.number` in slot 3.
+    const NUMBERER: Address = address!("0x00000000000000000000000000000000000c0005");
+    let mut state = world();
+    put_contract(&mut state, NUMBERER, &hex!("436003550000"));
+    let parent = Parent::new(&state, &|_| true);
+    let user = &users()[0];
+    let calls = [NUMBERER, HASHER].map(TxKind::Call);
+    let calls =
+        [0, 1].map(|nonce| transaction(user, nonce, calls[nonce as usize], 0, Bytes::new()));
+    let environment = Environment {
+        blocks_before: 5_000,
+        ..environment(7)
+    };
+    let executor = Executor::new(environment, Policy::Skip, CodeCache::default());
+    let outcome = finish(executor, &parent, &calls, false).unwrap();
+    let hash = U256::from_be_bytes(B256::repeat_byte(0xab).0);
+    for (key, value) in [
+        (StateKey::Slot(NUMBERER, U256::from(3)), U256::from(5_007)),
+        (StateKey::Slot(HASHER, U256::from(1)), hash),
+        (crate::overlay::history_slot(5_006), hash),
+    ] {
+        assert!(
+            outcome.changes.contains(&(key, StateValue::Slot(value))),
+            "{key:?}"
+        );
+    }
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Setup {
                 &parameters(&limits, &pacing),
                 policy,
             ),
+            origin: None,
         });
         Self {
             spec,

@@ -7,7 +7,9 @@ use crate::{
 };
 use bytes::Bytes;
 use commonware_cryptography::Keccak256;
-use commonware_glue::stateful::db::{DatabaseSet, Merkleized as _, Shared, Unmerkleized as _};
+use commonware_glue::stateful::db::{
+    DatabaseSet, ManagedDb, Merkleized as _, Shared, Unmerkleized as _,
+};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Spawner, buffer::paged::CacheRef};
 use commonware_storage::{
@@ -18,7 +20,7 @@ use commonware_storage::{
     translator::Cap,
 };
 use commonware_utils::{NZU64, NZUsize, non_empty_range, range::NonEmptyRange};
-use types::{Digest, Family, StateKey, StateValue};
+use types::{Digest, Family, Origin, SpecError, StateKey, StateValue};
 
 /// Bytes of the activity bitmap per grafted leaf. Part of the root: fixed for ever.
 const BITMAP_CHUNK: usize = 32;
@@ -48,7 +50,30 @@ pub struct Commitment {
     pub ops_range: NonEmptyRange<Location<Family>>,
 }
 
+impl TryFrom<&Origin> for Commitment {
+    type Error = SpecError;
+
+    /// That of the state that a network began with.
+    fn try_from(origin: &Origin) -> Result<Self, SpecError> {
+        Ok(Self {
+            root: Digest::from(origin.state_root.0),
+            ops_root: Digest::from(origin.ops_root.0),
+            ops_range: origin.operations()?,
+        })
+    }
+}
+
 impl Commitment {
+    /// The commitment to the applied state.
+    pub(crate) fn of_applied<E: Context + Spawner>(database: &Database<E>) -> Self {
+        let target = <Database<E> as ManagedDb<E>>::sync_target(database);
+        Self {
+            root: database.root(),
+            ops_root: target.root,
+            ops_range: target.range,
+        }
+    }
+
     /// The commitment to a merkleized batch.
     pub fn of<E: Context + Spawner>(batch: &MerkleizedBatch<E>) -> Self {
         Self {

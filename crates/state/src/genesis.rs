@@ -1,8 +1,10 @@
 //! Block 0's state: written once per data directory, whole or not at all.
 
-use crate::database::{Commitment, Database, config, operations};
+use crate::{
+    database::{Commitment, Database, config, operations},
+    import::imported,
+};
 use alloy_primitives::{B256, KECCAK256_EMPTY, keccak256};
-use commonware_glue::stateful::db::ManagedDb;
 use commonware_runtime::{Error as RuntimeError, Spawner, buffer::paged::CacheRef};
 use commonware_storage::{
     Context,
@@ -26,6 +28,18 @@ pub enum GenesisError {
         /// Genesis hash of the spec.
         expected: B256,
     },
+    /// The network begins with another's state, which is not here.
+    #[error(
+        "this network begins with the state of an export, and this data directory has none: import it (ashlar import \
+         --config node.toml FILE, with the export {export}), or take the state from other nodes (state_sync = true)"
+    )]
+    NotImported {
+        /// Digest of the export.
+        export: B256,
+    },
+    /// The chain has begun here: no other state can be put under it.
+    #[error("there is a chain in this data directory already: import into an empty one")]
+    Begun,
     /// The spec is unusable.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -51,23 +65,15 @@ const PARTITIONS: [&str; 6] = [
 /// Block 0 of `spec`, with its state in the database under `prefix`.
 ///
 /// On a new directory the accounts are written and made durable; on a used one the block is read
-/// back and compared with the spec.
+/// back and compared with the spec. With an origin there is nothing to write: [`begin`] says whether
+/// the state is here.
 pub async fn open_genesis<E: Context + Spawner>(
     context: E,
     prefix: &str,
     spec: &ChainSpec,
     page_cache: CacheRef,
 ) -> Result<Block, GenesisError> {
-    let storage = |error: &dyn std::fmt::Display| GenesisError::Storage(error.to_string());
-    let mut kept = Metadata::<E, U64, Block>::init(
-        context.child("genesis"),
-        metadata::Config {
-            partition: format!("{prefix}-genesis"),
-            codec_config: (),
-        },
-    )
-    .await
-    .map_err(|error| storage(&error))?;
+    let mut kept = kept_block(&context, prefix).await?;
     if let Some(block) = kept.get(&GENESIS) {
         let extension = block.extension();
         let expected = spec.genesis(
@@ -83,6 +89,85 @@ pub async fn open_genesis<E: Context + Spawner>(
         }
         return Ok(expected);
     }
+    if let Some(origin) = &spec.origin {
+        let commitment = Commitment::try_from(origin)?;
+        let block = spec.genesis(commitment.root, commitment.ops_root, commitment.ops_range)?;
+        return Ok(block);
+    }
+    remove(&context, prefix).await?;
+    let commitment = write_accounts(&context, prefix, spec, page_cache)
+        .await
+        .map_err(|error| storage(&error))?;
+    let block = spec.genesis(commitment.root, commitment.ops_root, commitment.ops_range)?;
+    kept.put(GENESIS, block.clone());
+    kept.sync().await.map_err(|error| storage(&error))?;
+    Ok(block)
+}
+
+/// Begins the chain of a network with an origin, of which this is block 0: once, if its state was imported here, or is taken from
+/// other nodes (`synced`).
+///
+/// # Errors
+/// [`GenesisError::NotImported`]; or that storage failed.
+pub async fn begin<E: Context + Spawner>(
+    context: &E,
+    prefix: &str,
+    spec: &ChainSpec,
+    block: &Block,
+    synced: bool,
+) -> Result<(), GenesisError> {
+    let Some(origin) = &spec.origin else {
+        return Ok(());
+    };
+    let mut kept = kept_block(context, prefix).await?;
+    if kept.get(&GENESIS).is_some() {
+        return Ok(());
+    }
+    if !synced {
+        let here = imported(context, prefix).await?;
+        let expected = Commitment::try_from(origin)?;
+        if here.is_none_or(|here| here.commitment != expected) {
+            let export = origin.export;
+            return Err(GenesisError::NotImported { export });
+        }
+    }
+    kept.put(GENESIS, block.clone());
+    kept.sync().await.map_err(|error| storage(&error))?;
+    Ok(())
+}
+
+pub(crate) fn storage(error: &dyn std::fmt::Display) -> GenesisError {
+    GenesisError::Storage(error.to_string())
+}
+
+async fn kept_block<E: Context + Spawner>(
+    context: &E,
+    prefix: &str,
+) -> Result<Metadata<E, U64, Block>, GenesisError> {
+    let config = metadata::Config {
+        partition: format!("{prefix}-genesis"),
+        codec_config: (),
+    };
+    let opened = Metadata::init(context.child("genesis"), config).await;
+    opened.map_err(|error| storage(&error))
+}
+
+/// Whether a chain has begun in the data directory: block 0 is kept there.
+///
+/// # Errors
+/// [`GenesisError::Storage`].
+pub async fn has_begun<E: Context + Spawner>(
+    context: &E,
+    prefix: &str,
+) -> Result<bool, GenesisError> {
+    Ok(kept_block(context, prefix).await?.get(&GENESIS).is_some())
+}
+
+/// Removes what there is of the state.
+pub(crate) async fn remove<E: Context + Spawner>(
+    context: &E,
+    prefix: &str,
+) -> Result<(), GenesisError> {
     for partition in PARTITIONS {
         match context
             .remove(&format!("{prefix}-state-{partition}"), None)
@@ -92,13 +177,7 @@ pub async fn open_genesis<E: Context + Spawner>(
             Err(error) => return Err(storage(&error)),
         }
     }
-    let commitment = write_accounts(&context, prefix, spec, page_cache)
-        .await
-        .map_err(|error| storage(&error))?;
-    let block = spec.genesis(commitment.root, commitment.ops_root, commitment.ops_range)?;
-    kept.put(GENESIS, block.clone());
-    kept.sync().await.map_err(|error| storage(&error))?;
-    Ok(block)
+    Ok(())
 }
 
 async fn write_accounts<E: Context + Spawner>(
@@ -114,14 +193,8 @@ async fn write_accounts<E: Context + Spawner>(
         batch = batch.write(key, value);
     }
     let merkleized = batch.merkleize(&db, None, &mut Proportional).await?;
-    let root = merkleized.root();
     let db = db.apply_batch(merkleized).await?.sync().await?;
-    let target = <Database<E> as ManagedDb<E>>::sync_target(&db);
-    Ok(Commitment {
-        root,
-        ops_root: target.root,
-        ops_range: target.range,
-    })
+    Ok(Commitment::of_applied(&db))
 }
 
 /// The accounts of the spec as state changes, in key order.

@@ -10,12 +10,15 @@
 //! StateKey ─► Key (hashed)        StateRead: Batch (speculative) | Database (applied)
 //! StateValue ─► Value (73 bytes)  write(batch, changes) ─► merkleize ─► roots for the header
 //!                                 prove(database, keys) ─► entries of the tree under such a root
+//! Piece (a run of the log, proved) ─► entries ─► Import (the state of another network's block 0)
 //! ```
 //!
 //! This crate must not know EVM rules or the network.
 
 mod database;
+mod export;
 mod genesis;
+mod import;
 mod key;
 mod proof;
 mod read;
@@ -25,7 +28,9 @@ pub use database::{
     Batch, BatchSet, Commitment, Database, DatabaseConfig, MerkleizedBatch, SharedDatabase, config,
     write,
 };
-pub use genesis::{GenesisError, open_genesis};
+pub use export::{Counts, PIECE_BYTES_MAX, PIECE_OPERATIONS, Piece, PieceError};
+pub use genesis::{GenesisError, begin, has_begun, open_genesis};
+pub use import::{BATCH_ENTRIES, Import, Imported, imported};
 pub use key::{Key, account_key, code_key, slot_key};
 pub use proof::{Entry, Snapshot, prove};
 pub use read::{StateError, StateRead};

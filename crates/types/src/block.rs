@@ -277,6 +277,25 @@ impl Block {
     }
 }
 
+/// A header in RLP, with its length before it.
+pub fn write_header(header: &Header, buf: &mut impl BufMut) {
+    bytes::Bytes::from(alloy_rlp::encode(header)).write(buf);
+}
+
+/// Reads what [`write_header`] wrote.
+///
+/// # Errors
+/// It is no header, or not as we would write it: the digest is taken of what we re-encode.
+pub fn read_header(buf: &mut impl Buf) -> Result<Header, CodecError> {
+    let rlp = bytes::Bytes::read_cfg(buf, &RangeCfg::new(0..=MAX_HEADER_BYTES))?;
+    let mut rest = rlp.as_ref();
+    let header = Header::decode(&mut rest).map_err(|_| CodecError::Invalid("Block", "header"))?;
+    if !rest.is_empty() || alloy_rlp::encode(&header) != rlp.as_ref() {
+        return Err(CodecError::Invalid("Block", "header is not canonical RLP"));
+    }
+    Ok(header)
+}
+
 /// Bytes the encoded body takes: each transaction with a length prefix of at most five bytes.
 fn body_bytes(transactions: &[Bytes]) -> usize {
     transactions.iter().map(|raw| raw.len() + 5).sum()
@@ -294,7 +313,7 @@ pub fn receipts_root(receipts: &[TransactionReceipt]) -> B256 {
 
 impl Write for Block {
     fn write(&self, buf: &mut impl BufMut) {
-        self.header_rlp().0.write(buf);
+        write_header(&self.header, buf);
         self.extension.write(buf);
         self.transactions.len().write(buf);
         for raw in &self.transactions {
@@ -322,14 +341,7 @@ impl Read for Block {
     type Cfg = ();
 
     fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, CodecError> {
-        let rlp = bytes::Bytes::read_cfg(buf, &RangeCfg::new(0..=MAX_HEADER_BYTES))?;
-        let mut rest = rlp.as_ref();
-        let header =
-            Header::decode(&mut rest).map_err(|_| CodecError::Invalid("Block", "header"))?;
-        // The digest is taken of what we re-encode, so anything but the canonical RLP is refused.
-        if !rest.is_empty() || alloy_rlp::encode(&header) != rlp.as_ref() {
-            return Err(CodecError::Invalid("Block", "header is not canonical RLP"));
-        }
+        let header = read_header(buf)?;
         let extension = Extension::read(buf)?;
         let count = usize::read_cfg(buf, &RangeCfg::new(0..=MAX_TRANSACTIONS))?;
         let mut transactions = Vec::with_capacity(count.min(1024));

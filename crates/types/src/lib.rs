@@ -23,11 +23,13 @@ mod transaction;
 
 pub use block::{
     Block, BlockError, Ceremony, Context, Digest, EpochInfo, Extension, Family, MAX_BODY_BYTES,
-    MAX_DKG_BYTES, MAX_TRANSACTIONS, PublicKey, TransactionReceipt, receipts_root,
-    transactions_root,
+    MAX_DKG_BYTES, MAX_TRANSACTIONS, PublicKey, TransactionReceipt, read_header, receipts_root,
+    transactions_root, write_header,
 };
 pub use committee::{Committee, CommitteeError, MAX_VALIDATORS, Namespace};
-pub use spec::{ChainSpec, Fees, Fork, GenesisAccount, Limits, Pacing, SpecError, TURNS_PER_EPOCH};
+pub use spec::{
+    ChainSpec, Fees, Fork, GenesisAccount, Limits, Origin, Pacing, SpecError, TURNS_PER_EPOCH,
+};
 pub use state::{Account, StateKey, StateValue};
 pub use transaction::{MAX_TRANSACTION_BYTES, Transaction, TransactionError};
 

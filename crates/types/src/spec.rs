@@ -3,6 +3,7 @@
 use crate::{
     block::{Block, Ceremony, Context, Digest, EpochInfo, Extension, Family},
     committee::{Committee, CommitteeError},
+    state::{StateKey, StateValue},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use commonware_codec::Encode as _;
@@ -46,8 +47,74 @@ pub struct ChainSpec {
     pub epoch_blocks: NonZeroU64,
     /// The committee of epoch 0, from the key ceremony, in the engine's encoding.
     pub committee: Bytes,
-    /// Accounts and contracts that exist at block 0.
+    /// Accounts and contracts that exist at block 0. None if there is an `origin`.
     pub accounts: BTreeMap<Address, GenesisAccount>,
+    /// The state of another network that block 0 begins with, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Another network's state, which this one goes on with under a new key.
+///
+/// It says what the state of block 0 is, so that block 0 is known without the export. Contracts go on counting blocks where
+/// that network stopped, since what they stored speaks of its blocks (ADR 0034).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Digest of the export (`docs/export.md`).
+    pub export: B256,
+    /// That network's identity, 96 bytes.
+    pub identity: Bytes,
+    /// Its chain id.
+    pub chain_id: u64,
+    /// The hash of its block 0.
+    pub genesis: B256,
+    /// Height of the block whose state it is.
+    pub height: u64,
+    /// The hash of this block.
+    pub block: B256,
+    /// Storage that was written over what was exported, by account and slot: the founders' nodes in `Members`. Zero empties a
+    /// slot.
+    pub changes: BTreeMap<Address, BTreeMap<U256, U256>>,
+    /// `stateRoot` of block 0.
+    pub state_root: B256,
+    /// Root of the log of operations in block 0.
+    pub ops_root: B256,
+    /// The first operation that it covers, and the first one after them.
+    pub ops_range: (u64, u64),
+}
+
+impl Origin {
+    /// The changes, in the order in which they are written.
+    pub fn changes(&self) -> Vec<(StateKey, StateValue)> {
+        let slots = self.changes.iter().flat_map(|(account, slots)| {
+            let slot = |(slot, value): (&U256, &U256)| {
+                let value = if value.is_zero() {
+                    StateValue::Absent
+                } else {
+                    StateValue::Slot(*value)
+                };
+                (StateKey::Slot(*account, *slot), value)
+            };
+            slots.iter().map(slot)
+        });
+        slots.collect()
+    }
+
+    /// The operations that the root covers.
+    ///
+    /// # Errors
+    /// [`SpecError::Invalid`] if there are none.
+    pub fn operations(&self) -> Result<NonEmptyRange<Location<Family>>, SpecError> {
+        let (start, end) = self.ops_range;
+        NonEmptyRange::new(Location::new(start)..Location::new(end)).map_err(|_| {
+            SpecError::Invalid {
+                field: "origin.ops_range",
+                value: start,
+                reason: "a state has operations",
+            }
+        })
+    }
 }
 
 /// The newest Ethereum hard fork whose rules hold, in the order of their age.
@@ -166,6 +233,18 @@ impl ChainSpec {
         Ok(serde_json::to_string_pretty(self)?)
     }
 
+    /// Whether a contract may stand at this address since block 0: it was written there, or may have been in the state that the
+    /// network began with.
+    pub fn stands(&self, address: &Address) -> bool {
+        self.origin.is_some() || self.accounts.contains_key(address)
+    }
+
+    /// How many blocks there were before this network's block 0, as contracts count: `block.number` is that many more than the
+    /// number in the header. 0 without an origin.
+    pub fn blocks_before(&self) -> u64 {
+        self.origin.as_ref().map_or(0, |origin| origin.height)
+    }
+
     /// The committee of epoch 0.
     pub fn committee(&self) -> Result<Committee, SpecError> {
         Ok(Committee::decode(&self.committee)?)
@@ -213,6 +292,16 @@ impl ChainSpec {
                 self.pacing.settle_interval_ms,
                 "must not exceed pacing.idle_interval_ms",
             );
+        }
+        if let Some(origin) = &self.origin {
+            origin.operations()?;
+            if !self.accounts.is_empty() {
+                return invalid(
+                    "accounts",
+                    self.accounts.len() as u64,
+                    "a network with an origin has the accounts that were exported",
+                );
+            }
         }
         let committee = self.committee()?;
         if !self.dev && committee.validators().len() < 4 {

@@ -9,14 +9,16 @@ use crate::{
     cli::{BondingArgs, NewArgs},
     files::{DirectoryLock, write_public, write_secret},
     format,
+    import::{Brought, bring},
     node::{NodeConfig, PREFIX, free, read_key, secrets_key},
     p2p::{self, P2pConfig, PeerConfig},
 };
-use alloy_primitives::{B256, U256, hex, keccak256, utils::format_ether};
+use alloy_primitives::{Address, B256, U256, hex, keccak256, utils::format_ether};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use chain::{
     ceremony::{self, Founded},
     genesis::{self, parameters},
+    origin,
 };
 use commonware_codec::Encode as _;
 use commonware_cryptography::{Signer as _, ed25519};
@@ -35,7 +37,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap, num::NonZeroU64, ops::RangeInclusive, path::Path, time::Duration,
 };
-use types::{ChainSpec, Committee, Fees, Fork, PublicKey, TURNS_PER_EPOCH};
+use types::{ChainSpec, Committee, Fees, Fork, GenesisAccount, Origin, PublicKey, TURNS_PER_EPOCH};
 
 /// How long a founder that is done serves those that are behind, at most.
 const SERVED: Duration = Duration::from_secs(60);
@@ -92,6 +94,9 @@ struct Agreement {
     bonding: Option<Bonds>,
     /// By the keys of their nodes.
     founders: Vec<Card>,
+    /// The state it begins with, and the time that block 0 must be after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<(Origin, u64)>,
 }
 
 impl Agreement {
@@ -129,7 +134,48 @@ impl Agreement {
             timelock: args.timelock,
             bonding: Bonds::new(&args.bonding),
             founders,
+            origin: None,
         })
+    }
+
+    /// Begins with the state of an export, which is imported here.
+    fn bring(&mut self, storage: &Path, file: &Path) -> Result<()> {
+        let founder = |card: &Card| origin::Founder {
+            administrator: card.administrator,
+            node: card.node,
+        };
+        let founders: Vec<_> = self.founders.iter().map(founder).collect();
+        let Brought {
+            origin,
+            settled,
+            after_ms,
+        } = bring(storage, file, &founders)?;
+        eprintln!(
+            "Beginning with the state after block {} of the network with identity {} (chain id {})",
+            origin.height,
+            hex::encode_prefixed(&origin.identity),
+            origin.chain_id
+        );
+        for (card, organization) in self.founders.iter().zip(&settled.organizations) {
+            if card.organization != *organization {
+                eprintln!(
+                    "The card of {} is for the organization that is {organization:?} in this state",
+                    card.organization
+                );
+            }
+        }
+        for node in &settled.retired {
+            eprintln!("Node {node} does not validate any more: it may follow as an observer");
+        }
+        if self.chain_id == origin.chain_id {
+            eprintln!(
+                "WARNING: the chain id stays {}. Transactions that were signed for the old network and not executed there are valid here: never run both networks",
+                self.chain_id
+            );
+        }
+        self.dev = settled.dev;
+        self.origin = Some((origin, after_ms));
+        Ok(())
     }
 
     fn hash(&self) -> Result<B256> {
@@ -155,6 +201,32 @@ impl Agreement {
     /// # Errors
     /// What is wrong with it.
     fn spec(&self, committee: &Committee) -> Result<ChainSpec> {
+        let accounts = match self.origin {
+            None => self.accounts()?,
+            // They are in the state.
+            Some(_) => BTreeMap::new(),
+        };
+        let made = self.founders.iter().map(|card| card.made_ms);
+        let after = self.origin.iter().map(|(_, after_ms)| *after_ms);
+        let spec = ChainSpec {
+            name: self.name.clone(),
+            chain_id: self.chain_id,
+            fork: Fork::Osaka,
+            dev: self.dev,
+            time_ms: made.chain(after).max().unwrap_or_default(),
+            fees: Fees::Free,
+            limits: LIMITS,
+            pacing: PACING,
+            epoch_blocks: self.epoch_blocks,
+            committee: committee.encode(),
+            accounts,
+            origin: self.origin.as_ref().map(|(origin, _)| origin.clone()),
+        };
+        Ok(ChainSpec::from_json(&spec.to_json()?)?)
+    }
+
+    /// What there is at block 0 of a network that begins empty.
+    fn accounts(&self) -> Result<BTreeMap<Address, GenesisAccount>> {
         let founder = |card: &Card| Founder {
             // So the records that the account makes are the organization's.
             organization: card.administrator.into_word(),
@@ -188,31 +260,13 @@ impl Agreement {
                 account.balance = account.balance.saturating_add(*allotment);
             }
         }
-        let spec = ChainSpec {
-            name: self.name.clone(),
-            chain_id: self.chain_id,
-            fork: Fork::Osaka,
-            dev: self.dev,
-            time_ms: self
-                .founders
-                .iter()
-                .map(|card| card.made_ms)
-                .max()
-                .unwrap_or_default(),
-            fees: Fees::Free,
-            limits: LIMITS,
-            pacing: PACING,
-            epoch_blocks: self.epoch_blocks,
-            committee: committee.encode(),
-            accounts,
-        };
-        Ok(ChainSpec::from_json(&spec.to_json()?)?)
+        Ok(accounts)
     }
 }
 
 /// `ashlar network new`.
 pub(super) fn found(args: &NewArgs) -> Result<()> {
-    let agreement = Agreement::new(args)?;
+    let mut agreement = Agreement::new(args)?;
     let file = args.dir.join("node.toml");
     let config = NodeConfig::read(&file).with_context(|| {
         format!(
@@ -236,6 +290,13 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     );
     check(&agreement)?;
     free(config.p2p.listen, "p2p.listen")?;
+    let _lock = DirectoryLock::take(&config.data_dir)?;
+    format::mark(&config.data_dir)?;
+    let storage = config.data_dir.join("chain");
+    if let Some(export) = &args.from_export {
+        agreement.bring(&storage, export)?;
+        try_out(&agreement)?;
+    }
     let hash = agreement.hash()?;
     eprintln!("Founding {:?} with", agreement.name);
     for card in &agreement.founders {
@@ -247,9 +308,6 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     }
     eprintln!("Agreement {hash}: the same at every founder, or they wait for one another for ever");
 
-    let _lock = DirectoryLock::take(&config.data_dir)?;
-    format::mark(&config.data_dir)?;
-    let storage = config.data_dir.join("chain");
     let founded = hold(&storage, &config.p2p, &agreement, &key)?;
     let spec = agreement.spec(&founded.committee)?;
     let exposed = founded.exposed();
@@ -332,6 +390,11 @@ fn check(agreement: &Agreement) -> Result<()> {
             format_ether(ALLOTMENT_MAX)
         );
     }
+    try_out(agreement)
+}
+
+/// Makes the chain spec with a key that nobody keeps.
+fn try_out(agreement: &Agreement) -> Result<()> {
     let (committee, _) = deal(agreement.nodes()?)?;
     agreement
         .spec(&committee)

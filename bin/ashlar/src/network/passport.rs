@@ -87,6 +87,13 @@ pub(super) fn join(args: &JoinArgs) -> Result<()> {
     let file = args.place.dir.join("genesis.json");
     write_public(&file, spec.to_json()?.as_bytes())?;
     let node = signed::key(&key.public_key());
+    if let (true, Some(origin)) = (args.replay, &spec.origin) {
+        eprintln!(
+            "This network began with the state of an export: import it before the first start, with\n  ashlar import --config {} FILE     (the export {})",
+            args.place.dir.join("node.toml").display(),
+            origin.export
+        );
+    }
     println!("{node}");
     eprintln!(
         "This node will be {node} in {:?} (chain id {}).\n\

@@ -3,6 +3,7 @@
 mod backup;
 mod consortium;
 mod doctor;
+mod export;
 mod follower;
 mod governance;
 mod network;

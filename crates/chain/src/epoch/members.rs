@@ -42,7 +42,7 @@ fn public_keys(keys: Vec<B256>) -> Set<PublicKey> {
 }
 
 /// A list of words in the storage of `Members`.
-async fn list(state: &impl StateRead, slot: U256) -> Result<Vec<B256>, StateError> {
+pub(crate) async fn list(state: &impl StateRead, slot: U256) -> Result<Vec<B256>, StateError> {
     let members = SystemContract::Members.address();
     let StateValue::Slot(length) = state.read(StateKey::Slot(members, slot)).await? else {
         return Ok(Vec::new());

@@ -138,6 +138,9 @@ where
     if upstreams.is_empty() || upstreams.len() > UPSTREAMS_MAX {
         return Err(StartError::Upstreams(upstreams.len()));
     }
+    if spec.origin.is_some() {
+        return Err(StartError::Origin);
+    }
     let store = Store::open(
         &context,
         Settings {

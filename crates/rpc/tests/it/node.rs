@@ -167,6 +167,7 @@ impl Node {
                 block_gas: head.unwrap_or(&import.genesis).gas_limit,
             },
             accounts: import.accounts,
+            origin: None,
             ..spec
         });
         let blocks = import.blocks.into_iter().map(|block| ImportedBlock {
@@ -555,6 +556,7 @@ fn constitution(choices: Choices) -> (ed25519::PrivateKey, chain::Share, ChainSp
         epoch_blocks: EPOCH,
         committee: Committee::new(output).encode(),
         accounts,
+        origin: None,
     };
     (key, share, spec)
 }
