@@ -25,10 +25,7 @@ use alloy_primitives::{B256, hex};
 use commonware_codec::{
     Buf, DecodeExt as _, Error as CodecError, RangeCfg, Read, ReadExt as _, Write,
 };
-use commonware_cryptography::{
-    bls12381::primitives::variant::{MinSig, Variant},
-    certificate::Verifier as _,
-};
+use commonware_cryptography::bls12381::primitives::variant::{MinSig, Variant};
 use commonware_parallel::Sequential;
 use commonware_runtime::BufMut;
 use rand_core::CryptoRng;
@@ -232,10 +229,9 @@ impl Read for Finality {
         let count = usize::read_cfg(buf, &RangeCfg::new(0..=most))?;
         let headers = (0..count).map(|_| read_header(buf));
         let headers = headers.collect::<Result<_, _>>()?;
-        let config = Scheme::certificate_codec_config_unbounded();
         Ok(Self {
             headers,
-            certificate: Finalization::read_cfg(buf, &config)?,
+            certificate: Finalization::read(buf)?,
         })
     }
 }
