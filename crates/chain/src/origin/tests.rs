@@ -3,6 +3,7 @@ use alloy_primitives::{Address, B256, U256};
 use contracts::{
     SystemContract,
     member::{self, Charter, Permissions, Policy, Role, organization_at},
+    stake::Bonding,
 };
 use futures::FutureExt as _;
 use state::{StateError, StateRead};
@@ -149,7 +150,7 @@ fn who_cannot_found_is_named() {
     let said = refused(&World(BTreeMap::new()), founder(1, 0x91));
     assert!(said.contains("no Members"), "{said}");
     let bonded = Charter {
-        policy: Policy::Bonded,
+        policy: Policy::Bonded(Bonding::default()),
         ..old()
     };
     let said = refused(&super::tests::world(&bonded), founder(1, 0x91));
