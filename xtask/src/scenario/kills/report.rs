@@ -2,7 +2,7 @@
 
 use super::{
     faults::{Recovery, Struck},
-    plan::{Kill, Kind},
+    plan::Kind,
 };
 use crate::scenario::judge::Judged;
 use serde::Serialize;
@@ -203,6 +203,7 @@ impl fmt::Display for Times {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::kills::plan::Kill;
 
     #[test]
     fn ranks_are_the_nearest() {
