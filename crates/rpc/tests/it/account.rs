@@ -9,12 +9,7 @@ use serde_json::json;
 async fn the_state_is_the_latest() {
     let node = Node::start().await;
     let user = User::new(1);
-    let receipt = node
-        .call(
-            "eth_sendRawTransactionSync",
-            json!([user.sign(transfer(0))]),
-        )
-        .await;
+    let receipt = node.include(&user.sign(transfer(0))).await;
     let receiver = Address::repeat_byte(0x77);
     assert_eq!(
         node.call("eth_getBalance", json!([receiver, "latest"]))

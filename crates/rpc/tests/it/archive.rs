@@ -36,8 +36,8 @@ async fn the_state_of_any_block_is_there() {
             quantity(&receipt["blockNumber"]),
             receipt["blockHash"].clone(),
         ));
-        let sent = json!([sender.sign(transfer(value - 1))]);
-        node.call("eth_sendRawTransactionSync", sent).await;
+        let sent = sender.sign(transfer(value - 1));
+        node.include(&sent).await;
     }
     for (value, (number, hash)) in blocks.iter().enumerate() {
         let word = B256::from(U256::from(value)).to_string();

@@ -12,8 +12,8 @@ async fn a_node_says_what_it_keeps() {
         } else {
             Node::start().await
         };
-        let sent = json!([User::new(1).sign(transfer(0))]);
-        node.call("eth_sendRawTransactionSync", sent).await;
+        let sent = User::new(1).sign(transfer(0));
+        node.include(&sent).await;
         let said = node.call("eth_capabilities", json!([])).await;
         let head = node
             .call(

@@ -276,7 +276,7 @@ async fn what_cannot_be_traced_says_so() {
 async fn what_is_kept_is_there_in_bytes() {
     let node = Node::start().await;
     let raw = User::new(1).sign(transfer(0));
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let receipt = node.include(&raw).await;
     let block = json!([receipt["blockNumber"]]);
     let header: Bytes =
         serde_json::from_value(node.call("debug_getRawHeader", block.clone()).await).unwrap();

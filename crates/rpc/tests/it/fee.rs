@@ -15,12 +15,7 @@ async fn gas_is_free() {
         "0x0"
     );
     assert_eq!(node.call("eth_blobBaseFee", json!([])).await, "0x1");
-    let receipt = node
-        .call(
-            "eth_sendRawTransactionSync",
-            json!([User::new(1).sign(transfer(0))]),
-        )
-        .await;
+    let receipt = node.include(&User::new(1).sign(transfer(0))).await;
     let newest = &receipt["blockNumber"];
     let history = node
         .call("eth_feeHistory", json!([2, newest, [0, 50.5, 100]]))
@@ -71,7 +66,7 @@ async fn a_market_has_prices() {
             max_priority_fee_per_gas: 7,
             ..transfer(nonce)
         });
-        node.call("eth_sendRawTransactionSync", json!([raw])).await;
+        node.include(&raw).await;
     }
     assert_eq!(
         node.call("eth_maxPriorityFeePerGas", json!([])).await,

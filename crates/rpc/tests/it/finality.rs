@@ -25,12 +25,7 @@ async fn every_block_is_proved_final() {
     let node = Node::start().await;
     let (genesis, key) = identity(&node).await;
     let network = Network::new(CHAIN_ID, genesis, key).unwrap();
-    let receipt = node
-        .call(
-            "eth_sendRawTransactionSync",
-            json!([User::new(1).sign(transfer(0))]),
-        )
-        .await;
+    let receipt = node.include(&User::new(1).sign(transfer(0))).await;
     let height = quantity(&receipt["blockNumber"]);
     for number in 0..=height {
         let block = node
@@ -84,8 +79,8 @@ async fn page(node: &Node, from: u64, count: u64) -> CertifiedBlocks {
 async fn blocks_come_with_certificates_over_them() {
     let node = Node::start().await;
     for nonce in 0..4 {
-        let sent = json!([User::new(1).sign(transfer(nonce))]);
-        node.call("eth_sendRawTransactionSync", sent).await;
+        let sent = User::new(1).sign(transfer(nonce));
+        node.include(&sent).await;
     }
     let head = node.height().await;
     let pages = [page(&node, 1, 2).await, page(&node, 1, 1_000).await];

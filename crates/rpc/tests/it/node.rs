@@ -324,8 +324,13 @@ impl Node {
             input: input.into(),
             ..TxEip1559::default()
         });
+        self.include(&raw).await
+    }
+
+    /// Sends a transaction, and waits until it is final: other tests run beside, so longer than people do. Gives its receipt.
+    #[track_caller]
+    pub fn include(&self, raw: &Bytes) -> impl Future<Output = Value> {
         self.call("eth_sendRawTransactionSync", json!([raw, 10_000]))
-            .await
     }
 
     /// Deploys the contract that logs and returns what it is called with.

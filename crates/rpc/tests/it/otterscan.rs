@@ -62,7 +62,7 @@ async fn transactions_are_shown() {
         value: U256::from(9),
         ..transfer(4)
     });
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let receipt = node.include(&raw).await;
     let operations = node
         .call(
             "ots_getInternalOperations",
@@ -113,10 +113,10 @@ async fn an_account_is_looked_up() {
     let (user, other) = (User::new(1), User::new(2));
     let mut sent = Vec::new();
     for nonce in 0..4 {
-        let raw = json!([user.sign(transfer(nonce))]);
-        sent.push(node.call("eth_sendRawTransactionSync", raw).await);
-        let raw = json!([other.sign(transfer(nonce))]);
-        node.call("eth_sendRawTransactionSync", raw).await;
+        let raw = user.sign(transfer(nonce));
+        sent.push(node.include(&raw).await);
+        let raw = other.sign(transfer(nonce));
+        node.include(&raw).await;
     }
     for (nonce, receipt) in sent.iter().enumerate() {
         let found = json!([user.address(), nonce]);

@@ -31,8 +31,8 @@ async fn what_is_removed_is_not_said_to_have_never_been() {
     assert_eq!(said["blocks"], whole);
 
     for nonce in 0..IN_MEMORY + 4 * KEPT.get() {
-        let sent = json!([sender.sign(transfer(nonce))]);
-        node.call("eth_sendRawTransactionSync", sent).await;
+        let sent = sender.sign(transfer(nonce));
+        node.include(&sent).await;
         if nonce > IN_MEMORY + 8 && oldest(&node).await > number {
             break;
         }

@@ -51,8 +51,8 @@ async fn values_and_absence_are_proved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_proved_is_refused() {
     let node = Node::start().await;
-    let sent = json!([User::new(1).sign(transfer(0))]);
-    node.call("eth_sendRawTransactionSync", sent).await;
+    let sent = User::new(1).sign(transfer(0));
+    node.include(&sent).await;
     let address = Address::repeat_byte(0x77);
     let error = node
         .error("ashlar_getProof", json!([address, [], "0x0"]))

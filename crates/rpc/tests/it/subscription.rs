@@ -162,11 +162,7 @@ async fn the_finalized_stream_has_every_height() {
     let node = Node::start().await;
     let user = User::new(1);
     for nonce in 0..3 {
-        node.call(
-            "eth_sendRawTransactionSync",
-            json!([user.sign(transfer(nonce))]),
-        )
-        .await;
+        node.include(&user.sign(transfer(nonce))).await;
     }
     let height = node.height().await;
     let mut socket = Socket::open(&node).await;
@@ -225,7 +221,7 @@ async fn our_own_client_believes_it() {
     let genesis = text("genesisHash").parse().unwrap();
     let network = Network::new(CHAIN_ID, genesis, text("identity").parse().unwrap()).unwrap();
     let raw = User::new(1).sign(transfer(0));
-    node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    node.include(&raw).await;
     let from = Head {
         height: 0,
         hash: genesis,

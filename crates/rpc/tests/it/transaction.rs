@@ -13,7 +13,7 @@ async fn a_transaction_becomes_final() {
     let node = Node::start().await;
     let user = User::new(1);
     let raw = user.sign(transfer(0));
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let receipt = node.include(&raw).await;
     let hash = keccak256(&raw).to_string();
     assert_eq!(receipt["transactionHash"], hash);
     assert_eq!(receipt["status"], "0x1");
@@ -164,9 +164,7 @@ async fn what_became_of_a_transaction_is_told() {
         "{reason}"
     );
 
-    let receipt = node
-        .call("eth_sendRawTransactionSync", json!([first]))
-        .await;
+    let receipt = node.include(&first).await;
     assert_eq!(
         status(&first).await,
         json!({
@@ -182,11 +180,7 @@ async fn what_became_of_a_transaction_is_told() {
 async fn refusals_speak_as_geth_does() {
     let node = Node::start().await;
     let user = User::new(1);
-    node.call(
-        "eth_sendRawTransactionSync",
-        json!([user.sign(transfer(0))]),
-    )
-    .await;
+    node.include(&user.sign(transfer(0))).await;
     let poor = User::new(99);
     let mut wrong_type = user.sign(transfer(1)).to_vec();
     wrong_type[0] = 9;
@@ -266,7 +260,7 @@ async fn gas_is_paid_where_it_costs() {
         max_priority_fee_per_gas: tip,
         ..transfer(0)
     });
-    let receipt = node.call("eth_sendRawTransactionSync", json!([raw])).await;
+    let receipt = node.include(&raw).await;
     let block = node
         .call("eth_getBlockByHash", json!([receipt["blockHash"], true]))
         .await;
