@@ -36,6 +36,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// so that a gateway that starts beside its node is not much later than that.
 const LOOK_AGAIN: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(5);
 
+/// How long nodes that start beside a gateway may take.
+const STARTING: Duration = Duration::from_secs(5);
+
 /// Runs until `shutdown` ends (with `Ok`), or until going on would be wrong.
 pub async fn run(
     config: Config,
@@ -161,7 +164,12 @@ async fn start(
                 return Ok(cursor);
             }
             Err(error) => {
-                tracing::warn!(error = explain(&error), "no node proves a final block yet");
+                // A node that starts beside this gateway is no reason to worry anybody.
+                if begin.elapsed() < STARTING {
+                    tracing::debug!(error = explain(&error), "no node answers yet");
+                } else {
+                    tracing::warn!(error = explain(&error), "no node proves a final block yet");
+                }
                 inbox
                     .view
                     .send_modify(|view| view.trouble = Some(explain(&error)));

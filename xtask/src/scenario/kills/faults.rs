@@ -8,7 +8,10 @@ use crate::scenario::{
 };
 use alloy_primitives::U64;
 use anyhow::{Context as _, Result, bail, ensure};
-use client::rpc::Nodes;
+use client::{
+    node::{HEALTH, Health},
+    rpc::Nodes,
+};
 use std::time::{Duration, Instant};
 use tokio::{
     task::{JoinHandle, block_in_place},
@@ -214,7 +217,8 @@ impl<'a> Faults<'a> {
         Ok(())
     }
 
-    /// Takes note of what is back: a new process, and a validator must answer and have caught up.
+    /// Takes note of what is back: a new process, and a validator must answer, have caught up, and sign: as long as the others
+    /// do not grant it its key it is one of those that may be down.
     async fn welcome(&mut self) {
         if self
             .gateway_down
@@ -229,13 +233,21 @@ impl<'a> Faults<'a> {
         if validator.is_none_or(|validator| validator.pid == old) {
             return;
         }
-        if self
+        let level = self
             .height(index)
             .await
-            .is_some_and(|height| height >= floor)
-        {
+            .is_some_and(|height| height >= floor);
+        if level && self.signs(index).await {
             self.down = None;
         }
+    }
+
+    async fn signs(&self, index: u16) -> bool {
+        let health: Result<Health, _> = self
+            .nodes
+            .call_at(usize::from(index), HEALTH, [(); 0])
+            .await;
+        health.is_ok_and(|health| health.may_sign)
     }
 
     /// Kills. Returns how many processes.
