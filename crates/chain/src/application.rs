@@ -13,11 +13,7 @@ use crate::{
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
-use commonware_consensus::{
-    Epochable as _, Viewable as _,
-    marshal::ancestry::Ancestry,
-    types::{Epoch, View},
-};
+use commonware_consensus::{Viewable as _, marshal::ancestry::Ancestry, types::View};
 use commonware_cryptography::Digestible as _;
 use commonware_glue::stateful::{self, Finality, Input, Proposed, db::DatabaseSet};
 use commonware_parallel::Strategy;
@@ -40,8 +36,9 @@ use types::{
 /// How often a leader asks for transactions of others when some have reached their quota.
 const QUOTA_ROUNDS: usize = 8;
 
-/// How long the first leader of an epoch waits before it proposes. Nodes begin an epoch some tens of milliseconds apart, later on
-/// slow lines, and the engine drops what reaches one before it has begun: without the proposal it waits for the view to time out.
+/// How long the first leader of an epoch waits before it proposes, unless it is alone. Nodes begin an epoch some tens of
+/// milliseconds apart, later on slow lines, and the engine drops what reaches one before it has begun: without the proposal it
+/// waits for the view to time out.
 const ASSEMBLY: Duration = Duration::from_millis(250);
 
 /// What execution of a block gave besides its state; kept until the block is final or never can be.
@@ -63,6 +60,8 @@ type Effects = Arc<Mutex<BTreeMap<(u64, Digest), Effect>>>;
 #[derive(Clone)]
 pub struct Application<S> {
     spec: Arc<ChainSpec>,
+    /// Whether the network was founded by one validator.
+    is_alone: bool,
     genesis: Arc<Block>,
     strategy: S,
     recovery: Recovery,
@@ -123,8 +122,12 @@ impl<S: Strategy> Application<S> {
             feed,
         } = parts;
         let effects = Effects::default();
+        let is_alone = spec
+            .committee()
+            .is_ok_and(|committee| committee.validators().len() == 1);
         Self {
             spec,
+            is_alone,
             genesis,
             strategy,
             recovery,
@@ -230,7 +233,7 @@ impl<S: Strategy> Application<S> {
         runtime
             .sleep_until(parent_time + Duration::from_millis(parameters.block_gap_ms))
             .await;
-        if context.epoch() > Epoch::zero() && context.view() == View::new(1) {
+        if context.view() == View::new(1) && !self.is_alone {
             runtime.sleep(ASSEMBLY).await;
         }
         let budget = Budget {
