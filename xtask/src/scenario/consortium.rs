@@ -281,6 +281,19 @@ impl World {
         Ok(())
     }
 
+    /// The hashes that the nodes which run have of a block, when all have it: one, if they agree.
+    pub(crate) async fn hashes_at(&self, number: u64) -> Result<BTreeSet<String>> {
+        let mut hashes = BTreeSet::new();
+        for node in self.nodes.values() {
+            until_height(node.host, number).await?;
+            let mut wire = Wire::open(&rpc(node.host)).await?;
+            let at = json!([U64::from(number), false]);
+            let block: Value = wire.call("eth_getBlockByNumber", at).await?;
+            hashes.insert(block["hash"].to_string());
+        }
+        Ok(hashes)
+    }
+
     /// Waits until just these nodes sign.
     pub(crate) async fn until_sign(&self, names: &[&str]) -> Result<()> {
         let wanted: BTreeSet<B256> = names

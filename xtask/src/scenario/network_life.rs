@@ -10,11 +10,9 @@ use super::{
     wire::Wire,
 };
 use crate::cargo;
-use alloy_primitives::U64;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::{collections::BTreeSet, fmt, fs, time::Instant};
+use std::{fmt, fs, time::Instant};
 
 /// What the issue allows between two final blocks: the timeout of a view, which is the idle interval and two seconds.
 const GAP_MS_MAX: u64 = 3_000;
@@ -193,14 +191,7 @@ async fn live(world: &mut World, gap_ms_max: u64) -> Result<Report> {
                 .push(format!("the {name} receipt: {error:#}"));
         }
     }
-    let mut hashes = BTreeSet::new();
-    for node in world.nodes.values() {
-        until_height(node.host, report.blocks).await?;
-        let mut wire = Wire::open(&rpc(node.host)).await?;
-        let at = json!([U64::from(report.blocks), false]);
-        let block: Value = wire.call("eth_getBlockByNumber", at).await?;
-        hashes.insert(block["hash"].to_string());
-    }
+    let hashes = world.hashes_at(report.blocks).await?;
     if hashes.len() != 1 {
         report.violations.push(format!("nodes differ: {hashes:?}"));
     }

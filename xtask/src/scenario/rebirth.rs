@@ -434,14 +434,7 @@ async fn go_on(world: &mut World, before: &Before, file: &Path, report: &mut Rep
     let felt = load.stop().await?;
     report.transactions = felt.transactions;
     report.blocks = height(&mut wire).await?;
-    let mut hashes = BTreeSet::new();
-    for node in world.nodes.values() {
-        until_height(node.host, report.blocks).await?;
-        let mut wire = Wire::open(&rpc(node.host)).await?;
-        let at = json!([U64::from(report.blocks), false]);
-        let block: Value = wire.call("eth_getBlockByNumber", at).await?;
-        hashes.insert(block["hash"].to_string());
-    }
+    let hashes = world.hashes_at(report.blocks).await?;
     if hashes.len() != 1 {
         report.violations.push(format!("nodes differ: {hashes:?}"));
     }
