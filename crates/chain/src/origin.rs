@@ -85,12 +85,12 @@ pub enum OriginError {
 /// [`OriginError`], naming whoever cannot found.
 pub async fn settle(state: &impl StateRead, founders: &[Founder]) -> Result<Settled, OriginError> {
     let members = Members { state };
-    let settings = members.word(U256::ZERO).await?;
+    let settings = members.word(member::SETTINGS).await?;
     let account = StateKey::Account(SystemContract::Members.address());
     if members.state.read(account).await? == StateValue::Absent {
         return Err(OriginError::Ungoverned);
     }
-    if settings.byte(2) != 0 {
+    if member::is_bonded(settings) {
         return Err(OriginError::Bonded);
     }
     let mut settled = Settled {

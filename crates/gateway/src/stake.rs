@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::U256;
 use axum::{
     body::Body,
     extract::State,
@@ -24,7 +23,7 @@ use crate::{
     auth::Tenant,
     governance::{
         self,
-        decide::{prepare_paying, read},
+        decide::{prepare, prepare_paying, read},
     },
     problem::Refusal,
 };
@@ -116,8 +115,7 @@ async fn unbond(
         key: request.key,
         amount: request.amount,
     };
-    let contract = SystemContract::Stake;
-    prepare_paying(&app, request.from, contract, U256::ZERO, &call).await
+    prepare(&app, request.from, SystemContract::Stake, &call).await
 }
 
 /// Prepare a withdrawal
@@ -145,6 +143,5 @@ async fn withdraw(
 ) -> Result<Response, Refusal> {
     let request: WithdrawRequest = read(&app, &headers, body).await?;
     let call = IStake::withdrawCall {};
-    let contract = SystemContract::Stake;
-    prepare_paying(&app, request.from, contract, U256::ZERO, &call).await
+    prepare(&app, request.from, SystemContract::Stake, &call).await
 }

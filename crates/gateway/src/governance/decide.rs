@@ -288,7 +288,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     })
 }
 
-async fn prepare<C: SolCall>(
+pub(crate) async fn prepare<C: SolCall>(
     app: &App,
     from: Address,
     contract: SystemContract,
