@@ -5,6 +5,7 @@ import {IBallots} from "../src/interfaces/IBallots.sol";
 import {IGovernance} from "../src/interfaces/IGovernance.sol";
 import {IMembers} from "../src/interfaces/IMembers.sol";
 import {IParameters} from "../src/interfaces/IParameters.sol";
+import {ISuccession} from "../src/interfaces/ISuccession.sol";
 import {IUpgrades} from "../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../src/libraries/SystemAddresses.sol";
 import {SystemTest} from "./base/SystemTest.sol";
@@ -55,7 +56,7 @@ contract GovernanceTest is SystemTest {
     }
 
     function test_KindsHaveTheirFunctionsAndMajorities() external pure {
-        bytes4[11] memory selectors = [
+        bytes4[14] memory selectors = [
             IMembers.addOrganization.selector,
             IMembers.suspendOrganization.selector,
             IMembers.reinstateOrganization.selector,
@@ -66,14 +67,18 @@ contract GovernanceTest is SystemTest {
             IParameters.setVotingRule.selector,
             IUpgrades.scheduleFork.selector,
             IUpgrades.cancelFork.selector,
-            IUpgrades.setMinimumVersion.selector
+            IUpgrades.setMinimumVersion.selector,
+            ISuccession.close.selector,
+            ISuccession.reopen.selector,
+            ISuccession.nameSuccessor.selector
         ];
-        vm.assertEq(uint8(type(IGovernance.Kind).max), 10, "every kind is here");
-        for (uint8 i = 0; i < 11; ++i) {
+        vm.assertEq(uint8(type(IGovernance.Kind).max), 13, "every kind is here");
+        for (uint8 i = 0; i < 14; ++i) {
             (address target, bytes memory data, bool critical) =
                 governance.callOf(IGovernance.Action(IGovernance.Kind(i), hex"00ff"));
-            address wanted =
-                i < 6 ? SystemAddresses.MEMBERS : i < 8 ? SystemAddresses.PARAMETERS : SystemAddresses.UPGRADES;
+            address wanted = i < 6
+                ? SystemAddresses.MEMBERS
+                : i < 8 ? SystemAddresses.PARAMETERS : i < 11 ? SystemAddresses.UPGRADES : SystemAddresses.SUCCESSION;
             vm.assertEq(target, wanted, "target");
             vm.assertEq(data, abi.encodePacked(selectors[i], hex"00ff"), "call");
             vm.assertTrue(critical == (i != 6), "only limits are ordinary");
@@ -84,7 +89,7 @@ contract GovernanceTest is SystemTest {
         bytes memory data = abi.encodeCall(IGovernance.propose, (_ordinaryActions(), ""));
         // The kind of the first action: after selector, two offsets, count and the action's offset.
         uint256 place = 4 + 32 * 4;
-        data[place + 31] = bytes1(uint8(11));
+        data[place + 31] = bytes1(uint8(type(IGovernance.Kind).max) + 1);
         _asAdmin(0);
         (bool ok,) = SystemAddresses.GOVERNANCE.call(data);
         vm.assertTrue(!ok, "there is no such kind");
@@ -337,7 +342,7 @@ contract GovernanceTest is SystemTest {
     }
 
     function test_EveryKindIsExecuted() external {
-        IGovernance.Action[] memory actions = new IGovernance.Action[](11);
+        IGovernance.Action[] memory actions = new IGovernance.Action[](15);
         actions[0] = IGovernance.Action(IGovernance.Kind.AddOrganization, abi.encode(_org(9), "nine", _admin(9), 2));
         actions[1] = IGovernance.Action(IGovernance.Kind.SuspendOrganization, abi.encode(_org(1)));
         actions[2] = IGovernance.Action(IGovernance.Kind.ReinstateOrganization, abi.encode(_org(1)));
@@ -350,6 +355,11 @@ contract GovernanceTest is SystemTest {
         actions[8] = IGovernance.Action(IGovernance.Kind.ScheduleFork, abi.encode(keccak256("fork"), 9000));
         actions[9] = IGovernance.Action(IGovernance.Kind.CancelFork, abi.encode(keccak256("fork")));
         actions[10] = IGovernance.Action(IGovernance.Kind.SetMinimumVersion, abi.encode(2, 9000));
+        actions[11] = IGovernance.Action(IGovernance.Kind.CloseNetwork, "");
+        actions[12] = IGovernance.Action(IGovernance.Kind.ReopenNetwork, "");
+        actions[13] = actions[11];
+        bytes memory identity = bytes.concat(hex"80", new bytes(95));
+        actions[14] = IGovernance.Action(IGovernance.Kind.NameSuccessor, abi.encode(identity, 7, keccak256("genesis")));
         uint256 proposal = _accepted(actions);
         _pass(_TIMELOCK);
         governance.execute(proposal);
@@ -363,6 +373,8 @@ contract GovernanceTest is SystemTest {
         vm.assertEq(upgrades.heightOf(keccak256("fork")), 0, "canceled");
         (uint256 version,) = upgrades.nextVersion();
         vm.assertEq(version, 2, "version");
+        vm.assertEq(succession.closedAt(), vm.getBlockNumber(), "closed, reopened, closed");
+        vm.assertEq(succession.successor().genesis, keccak256("genesis"), "successor");
     }
 
     function test_ChangedRulesDoNotTouchWhatIsUnderWay() external {

@@ -10,8 +10,8 @@ import {IBallots} from "./IBallots.sol";
 /// can ever be decided here. Its electorate, its majority and its times are fixed when it is made:
 ///
 /// - *ordinary* actions need the share `Threshold` of all organizations, at least a strict majority;
-/// - *critical* ones (members, validators, voting rules, forks) need more than two thirds, and a proposal with one such
-///   action is critical as a whole.
+/// - *critical* ones (members, validators, voting rules, forks, the network's end) need more than two thirds, and a proposal
+///   with one such action is critical as a whole.
 ///
 /// Accepted as soon as enough organizations approve, it waits for the timelock, can then be executed by any account, all
 /// of its actions or none, once, and expires at the end of its window. Its organization may cancel it while the vote is
@@ -46,7 +46,13 @@ interface IGovernance is IBallots {
         /// `IUpgrades.cancelFork`, critical.
         CancelFork,
         /// `IUpgrades.setMinimumVersion`, critical.
-        SetMinimumVersion
+        SetMinimumVersion,
+        /// `ISuccession.close`, critical.
+        CloseNetwork,
+        /// `ISuccession.reopen`, critical.
+        ReopenNetwork,
+        /// `ISuccession.nameSuccessor`, critical.
+        NameSuccessor
     }
 
     /// @notice One thing to do.

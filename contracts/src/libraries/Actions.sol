@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {IGovernance} from "../interfaces/IGovernance.sol";
 import {IMembers} from "../interfaces/IMembers.sol";
 import {IParameters} from "../interfaces/IParameters.sol";
+import {ISuccession} from "../interfaces/ISuccession.sol";
 import {IUpgrades} from "../interfaces/IUpgrades.sol";
 import {SystemAddresses} from "./SystemAddresses.sol";
 
@@ -23,7 +24,8 @@ library Actions {
     function targetOf(IGovernance.Kind kind) internal pure returns (address target) {
         if (kind <= IGovernance.Kind.AppointAdministrator) return SystemAddresses.MEMBERS;
         if (kind <= IGovernance.Kind.SetVotingRule) return SystemAddresses.PARAMETERS;
-        return SystemAddresses.UPGRADES;
+        if (kind <= IGovernance.Kind.SetMinimumVersion) return SystemAddresses.UPGRADES;
+        return SystemAddresses.SUCCESSION;
     }
 
     function selectorOf(IGovernance.Kind kind) internal pure returns (bytes4 selector) {
@@ -37,6 +39,9 @@ library Actions {
         if (kind == IGovernance.Kind.SetVotingRule) return IParameters.setVotingRule.selector;
         if (kind == IGovernance.Kind.ScheduleFork) return IUpgrades.scheduleFork.selector;
         if (kind == IGovernance.Kind.CancelFork) return IUpgrades.cancelFork.selector;
-        return IUpgrades.setMinimumVersion.selector;
+        if (kind == IGovernance.Kind.SetMinimumVersion) return IUpgrades.setMinimumVersion.selector;
+        if (kind == IGovernance.Kind.CloseNetwork) return ISuccession.close.selector;
+        if (kind == IGovernance.Kind.ReopenNetwork) return ISuccession.reopen.selector;
+        return ISuccession.nameSuccessor.selector;
     }
 }

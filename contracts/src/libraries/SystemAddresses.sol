@@ -13,6 +13,7 @@ library SystemAddresses {
     address internal constant PAUSE = 0x4153484c41520000000000000000000000000006;
     address internal constant DISPUTES = 0x4153484c41520000000000000000000000000007;
     address internal constant STAKE = 0x4153484C41520000000000000000000000000008;
+    address internal constant SUCCESSION = 0x4153484c41520000000000000000000000000009;
 
     /// @dev The 18 bytes before the number; all of that range is kept for system contracts.
     uint160 private constant _PREFIX = uint160(RECORDS) >> 16;

@@ -8,6 +8,7 @@ import {Parameters} from "../../src/Parameters.sol";
 import {Pause} from "../../src/Pause.sol";
 import {Records} from "../../src/Records.sol";
 import {Stake} from "../../src/Stake.sol";
+import {Succession} from "../../src/Succession.sol";
 import {Upgrades} from "../../src/Upgrades.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {IGovernance} from "../../src/interfaces/IGovernance.sol";
@@ -16,6 +17,7 @@ import {IParameters} from "../../src/interfaces/IParameters.sol";
 import {IPause} from "../../src/interfaces/IPause.sol";
 import {IRecords} from "../../src/interfaces/IRecords.sol";
 import {IStake} from "../../src/interfaces/IStake.sol";
+import {ISuccession} from "../../src/interfaces/ISuccession.sol";
 import {IUpgrades} from "../../src/interfaces/IUpgrades.sol";
 import {SystemAddresses} from "../../src/libraries/SystemAddresses.sol";
 import {Genesis} from "./Genesis.sol";
@@ -32,6 +34,7 @@ abstract contract SystemTest is Test {
     IPause internal constant pause = IPause(SystemAddresses.PAUSE);
     IDisputes internal constant disputes = IDisputes(SystemAddresses.DISPUTES);
     IStake internal constant stake = IStake(SystemAddresses.STAKE);
+    ISuccession internal constant succession = ISuccession(SystemAddresses.SUCCESSION);
 
     uint8 internal constant TRANSACT = 1;
     uint8 internal constant DEPLOY = 2;
@@ -52,6 +55,7 @@ abstract contract SystemTest is Test {
         vm.etch(SystemAddresses.PAUSE, address(new Pause()).code);
         vm.etch(SystemAddresses.DISPUTES, address(new Disputes()).code);
         vm.etch(SystemAddresses.STAKE, address(new Stake()).code);
+        vm.etch(SystemAddresses.SUCCESSION, address(new Succession()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {

@@ -7,7 +7,7 @@ import {Test} from "../base/Test.sol";
 /// @title SystemAddressesTest
 contract SystemAddressesTest is Test {
     function test_AddressesAreTheNameAndANumber() external pure {
-        address[8] memory all = [
+        address[9] memory all = [
             SystemAddresses.RECORDS,
             SystemAddresses.MEMBERS,
             SystemAddresses.GOVERNANCE,
@@ -15,9 +15,10 @@ contract SystemAddressesTest is Test {
             SystemAddresses.UPGRADES,
             SystemAddresses.PAUSE,
             SystemAddresses.DISPUTES,
-            SystemAddresses.STAKE
+            SystemAddresses.STAKE,
+            SystemAddresses.SUCCESSION
         ];
-        for (uint8 i = 0; i < 8; ++i) {
+        for (uint8 i = 0; i < 9; ++i) {
             vm.assertEq(abi.encodePacked(all[i]), abi.encodePacked("ASHLAR", bytes13(0), i + 1), "address");
             vm.assertTrue(SystemAddresses.isSystem(all[i]), "kept");
             vm.assertTrue(SystemAddresses.isGoverning(all[i]) == (i != 0), "all but Records govern");

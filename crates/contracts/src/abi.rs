@@ -146,6 +146,32 @@ sol! {
         function setMinimumVersion(uint32 version, uint256 height) external;
     }
 
+    /// The network's end, and what goes on with its state (`contracts/src/interfaces/ISuccession.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface ISuccession {
+        struct Network {
+            bytes identity;
+            uint256 chainId;
+            bytes32 genesis;
+        }
+
+        event Closed(uint256 height);
+        event Reopened();
+        event SuccessorNamed(bytes identity, uint256 chainId, bytes32 genesis);
+
+        error AlreadyClosed(uint256 height);
+        error NotClosed();
+        error AlreadySucceeded(bytes32 genesis);
+        error InvalidIdentity(bytes identity);
+        error InvalidNetwork(uint256 chainId, bytes32 genesis);
+
+        function close() external;
+        function reopen() external;
+        function nameSuccessor(bytes calldata identity, uint256 chainId, bytes32 genesis) external;
+        function closedAt() external view returns (uint256 height);
+        function successor() external view returns (Network memory network);
+    }
+
     /// Proposals and votes (`contracts/src/interfaces/IGovernance.sol`).
     #[derive(Debug, PartialEq, Eq)]
     interface IGovernance {

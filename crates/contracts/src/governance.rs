@@ -1,8 +1,8 @@
 //! What `Governance` can be asked to do, and what it says when it refuses.
 
-use crate::abi::{IGovernance, IMembers, IParameters, IUpgrades};
+use crate::abi::{IGovernance, IMembers, IParameters, ISuccession, IUpgrades};
 use alloc::{format, string::String};
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, FixedBytes, U256};
 use alloy_sol_types::{SolCall, SolInterface};
 use core::{fmt, str::FromStr};
 
@@ -62,6 +62,19 @@ pub enum Action {
         version: u32,
         /// The first block that needs it.
         height: u64,
+    },
+    /// Execute nothing but governing any more.
+    CloseNetwork,
+    /// End that.
+    ReopenNetwork,
+    /// Say, once and for all, which network goes on with the state.
+    NameSuccessor {
+        /// Its public key, compressed.
+        identity: FixedBytes<96>,
+        /// Its chain id.
+        chain_id: u64,
+        /// The hash of its block 0.
+        genesis: B256,
     },
 }
 
@@ -221,6 +234,20 @@ impl Action {
                 let height = U256::from(height);
                 action(10, &IUpgrades::setMinimumVersionCall { version, height })
             }
+            Self::CloseNetwork => action(11, &ISuccession::closeCall {}),
+            Self::ReopenNetwork => action(12, &ISuccession::reopenCall {}),
+            Self::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
+            } => action(
+                13,
+                &ISuccession::nameSuccessorCall {
+                    identity: identity.into(),
+                    chainId: U256::from(chain_id),
+                    genesis,
+                },
+            ),
         }
     }
 
@@ -294,6 +321,16 @@ impl Action {
                     height: call.height.saturating_to(),
                 }
             }
+            11 => Self::CloseNetwork,
+            12 => Self::ReopenNetwork,
+            13 => {
+                let call: ISuccession::nameSuccessorCall = arguments(action)?;
+                Self::NameSuccessor {
+                    identity: call.identity.as_ref().try_into().map_err(|_| unknown())?,
+                    chain_id: call.chainId.saturating_to(),
+                    genesis: call.genesis,
+                }
+            }
             _ => return Err(unknown()),
         };
         Ok(decoded)
@@ -350,6 +387,16 @@ impl fmt::Display for Action {
                 f,
                 "demand protocol version {version} of nodes from height {height} on"
             ),
+            Self::CloseNetwork => f.write_str("execute nothing but governing any more"),
+            Self::ReopenNetwork => f.write_str("execute all transactions again"),
+            Self::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
+            } => write!(
+                f,
+                "name as successor, once and for all, the network with the identity {identity}, chain id {chain_id}, genesis {genesis}"
+            ),
         }
     }
 }
@@ -385,7 +432,7 @@ pub fn refusal(revert: &[u8]) -> Option<String> {
     use crate::abi::{
         IGovernance::IGovernanceErrors as Governance, IMembers::IMembersErrors as Members,
         IParameters::IParametersErrors as Parameters, IStake::IStakeErrors as Stake,
-        IUpgrades::IUpgradesErrors as Upgrades,
+        ISuccession::ISuccessionErrors as Succession, IUpgrades::IUpgradesErrors as Upgrades,
     };
     let governance = Governance::abi_decode(revert);
     match &governance {
@@ -405,6 +452,7 @@ pub fn refusal(revert: &[u8]) -> Option<String> {
     let said = said.or_else(|_| Parameters::abi_decode(revert).map(|error| format!("{error:?}")));
     let said = said.or_else(|_| Upgrades::abi_decode(revert).map(|error| format!("{error:?}")));
     let said = said.or_else(|_| Stake::abi_decode(revert).map(|error| format!("{error:?}")));
+    let said = said.or_else(|_| Succession::abi_decode(revert).map(|error| format!("{error:?}")));
     said.ok().map(unwrapped)
 }
 

@@ -20,7 +20,8 @@
 //! - [`parameter`]: what governance sets of what nodes do
 //! - [`stake`]: bonds, and which candidates validate in a bonded network
 //! - [`upgrade`]: from which height on which rules hold
-//! - [`permission`]: whether a transaction may be executed, by `Members` and `Pause`
+//! - [`succession`]: the network's end
+//! - [`permission`]: whether a transaction may be executed, by `Members`, `Pause` and `Succession`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
 #![no_std]
 
@@ -36,6 +37,7 @@ pub mod parameter;
 pub mod permission;
 pub mod record;
 pub mod stake;
+pub mod succession;
 pub mod system;
 pub mod tree;
 pub mod upgrade;

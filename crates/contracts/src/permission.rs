@@ -1,11 +1,12 @@
 //! Whether a transaction may be executed: the rule that every node applies to the state before a block.
 //!
-//! It reads slots of `Members` and `Pause` instead of calling them: it is asked for every transaction, and must cost no
+//! It reads slots of `Members`, `Pause` and `Succession` instead of calling them: it is asked for every transaction, and must cost no
 //! gas and no machine. The tests hold it against `Members.may` and `Pause.isStopped` themselves.
 
 use crate::{
     layout::entry,
     member::Permissions,
+    succession,
     system::{SystemContract, is_governing},
 };
 use alloy_primitives::{Address, B256, U256};
@@ -57,6 +58,8 @@ pub enum Denied {
         /// Unix time.
         until: u64,
     },
+    /// The network has come to its end: nothing but the governing contracts can be called.
+    Closed,
 }
 
 impl fmt::Display for Denied {
@@ -96,6 +99,9 @@ impl fmt::Display for Denied {
             } => write!(
                 f,
                 "Pause: the organization {organization} cannot transact until {until}"
+            ),
+            Self::Closed => f.write_str(
+                "Succession: the network is closed; only its governing contracts can be called. Ask its members which network goes on: ashlar network successor",
             ),
         }
     }
@@ -151,6 +157,10 @@ pub fn admit<E>(
     if governs {
         return Ok(Ok(organization));
     }
+    let (succession, closed_at) = CLOSED;
+    if !read(succession, closed_at)?.is_zero() {
+        return Ok(Err(Denied::Closed));
+    }
     if let Err(denied) = pass(to, timestamp, &mut read)? {
         return Ok(Err(denied));
     }
@@ -197,15 +207,19 @@ fn paused<E>(
 }
 
 /// Slots that the rule reads of whoever sends this to whomever: to have them at hand. What it reads besides depends on them.
-pub fn slots(sender: &Address, to: Option<&Address>) -> [(Address, U256); 3] {
+pub fn slots(sender: &Address, to: Option<&Address>) -> [(Address, U256); 4] {
     let pause = to.map_or(U256::ZERO, |to| entry(to.into_word(), 1));
     let members = SystemContract::Members.address();
     [
         (members, entry(sender.into_word(), 3)),
         (members, U256::ZERO),
         (SystemContract::Pause.address(), pause),
+        CLOSED,
     ]
 }
+
+/// Where it says whether the network is closed: not if it is zero.
+const CLOSED: (Address, U256) = (succession::ADDRESS, succession::CLOSED_AT);
 
 /// Values of `IMembers.Status`.
 const ACTIVE: u8 = 1;

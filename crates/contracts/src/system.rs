@@ -22,6 +22,8 @@ pub enum SystemContract {
     Disputes,
     /// Bonds, in open networks.
     Stake,
+    /// The network's end, and what goes on with its state.
+    Succession,
 }
 
 /// The code in an artifact, decoded by the compiler: a damaged file does not build.
@@ -46,7 +48,7 @@ macro_rules! runtime_code {
 
 impl SystemContract {
     /// All of them, in the order of their addresses.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Records,
         Self::Members,
         Self::Governance,
@@ -55,6 +57,7 @@ impl SystemContract {
         Self::Pause,
         Self::Disputes,
         Self::Stake,
+        Self::Succession,
     ];
 
     /// Where it stands: ASCII "ASHLAR", zeros, its number.
@@ -79,6 +82,7 @@ impl SystemContract {
             Self::Pause => runtime_code!("Pause"),
             Self::Disputes => runtime_code!("Disputes"),
             Self::Stake => runtime_code!("Stake"),
+            Self::Succession => runtime_code!("Succession"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A state with the system contracts in it, to which each call commits.
 
 use alloy_primitives::{Address, Bytes, U256};
+use alloy_sol_types::SolCall;
 use contracts::SystemContract;
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext,
@@ -39,6 +40,18 @@ impl Chain {
 
     pub fn send(&mut self, caller: Address, to: SystemContract, data: Bytes) -> ExecutionResult {
         self.pay(caller, to, U256::ZERO, data)
+    }
+
+    /// Sends a call as an accepted proposal does.
+    pub fn decide<C: SolCall>(&mut self, contract: SystemContract, call: &C) -> ExecutionResult {
+        let governance = SystemContract::Governance.address();
+        // Here it is an account, which can send.
+        let nonce = self.nonces.get(&governance).copied().unwrap_or_default();
+        let account = AccountInfo::default().with_nonce(nonce);
+        self.db.insert_account_info(governance, account);
+        let result = self.send(governance, contract, call.abi_encode().into());
+        assert!(result.is_success(), "{result:?}");
+        result
     }
 
     pub fn pay(

@@ -8,5 +8,6 @@ mod interface;
 mod member;
 mod parameter;
 mod stake;
+mod succession;
 mod upgrade;
 mod vectors;

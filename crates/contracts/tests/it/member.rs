@@ -8,6 +8,7 @@ use contracts::{
     member::{Charter, CharterError, Founder, Permissions, Policy, Role},
     permission::{Asked, Denied, admit},
     stake::Bonding,
+    succession,
 };
 use proptest::{collection::btree_map, prelude::*};
 use revm::Database as _;
@@ -75,7 +76,7 @@ impl Chain {
         self.ask(SystemContract::Members, call)
     }
 
-    fn admits(&mut self, sender: Address, to: Option<Address>) -> Result<(), Denied> {
+    pub fn admits(&mut self, sender: Address, to: Option<Address>) -> Result<(), Denied> {
         let asked = Asked {
             sender,
             to,
@@ -336,6 +337,7 @@ struct World {
     status: u8,
     permissions: u8,
     pauses: BTreeMap<u8, u64>,
+    closed: bool,
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -345,12 +347,14 @@ fn world() -> impl Strategy<Value = World> {
         1..=3_u8,
         0..8_u8,
         btree_map(0..4_u8, second, 0..4),
+        any::<bool>(),
     )
-        .prop_map(|(open, status, permissions, pauses)| World {
+        .prop_map(|(open, status, permissions, pauses, closed)| World {
             open,
             status,
             permissions,
             pauses,
+            closed,
         })
 }
 
@@ -386,6 +390,9 @@ proptest! {
             };
             chain.store(SystemContract::Pause, slot, U256::from(*until));
         }
+        if world.closed {
+            chain.store(SystemContract::Succession, succession::CLOSED_AT, U256::from(1));
+        }
         let governance = SystemContract::Governance.address();
         for sender in [sender, stranger] {
             for to in [
@@ -409,7 +416,8 @@ proptest! {
                 let belongs = !chain
                     .members(Members::organizationOfCall { account: sender })
                     .is_zero();
-                let expected = (may && !stopped) || (to == Some(governance) && belongs);
+                let closed = world.closed && to != Some(governance);
+                let expected = (may && !stopped && !closed) || (to == Some(governance) && belongs);
                 let admitted = chain.admits(sender, to);
                 prop_assert_eq!(admitted.is_ok(), expected, "{:?} to {:?}: {:?}", sender, to, admitted);
             }

@@ -8,7 +8,7 @@ use contracts::{
     abi::IUpgrades,
     upgrade::{ADDRESS, FORKS, Schedule, VERSIONS, Versions, fork_id, fork_slot, height_slot},
 };
-use revm::{Database as _, state::AccountInfo};
+use revm::Database as _;
 use std::collections::BTreeMap;
 
 sol! {
@@ -20,26 +20,6 @@ sol! {
 
 /// The least notice that `Parameters` gives when none was voted for.
 const NOTICE: u64 = 1_200;
-
-fn decide<C: SolCall>(chain: &mut Chain, call: &C) {
-    let governance = SystemContract::Governance.address();
-    // Here it is an account, which can send.
-    let nonce = chain.db.basic(governance).unwrap().map_or(0, |found| {
-        if found.is_empty_code_hash() {
-            found.nonce
-        } else {
-            0
-        }
-    });
-    let account = AccountInfo::default().with_nonce(nonce);
-    chain.db.insert_account_info(governance, account);
-    let result = chain.send(
-        governance,
-        SystemContract::Upgrades,
-        call.abi_encode().into(),
-    );
-    assert!(result.is_success(), "{result:?}");
-}
 
 fn slot(chain: &mut Chain, slot: U256) -> U256 {
     chain.db.storage(ADDRESS, slot).unwrap()
@@ -64,10 +44,13 @@ fn what_was_decided_is_found() {
     let height = HEIGHT + NOTICE;
     for (fork, height) in [(first, height), (second, height + 7)] {
         let height = U256::from(height);
-        decide(&mut chain, &IUpgrades::scheduleForkCall { fork, height });
+        chain.decide(
+            SystemContract::Upgrades,
+            &IUpgrades::scheduleForkCall { fork, height },
+        );
     }
-    decide(
-        &mut chain,
+    chain.decide(
+        SystemContract::Upgrades,
         &IUpgrades::setMinimumVersionCall {
             version: 0x0102_0304,
             height: U256::from(height + 9),
@@ -82,7 +65,10 @@ fn what_was_decided_is_found() {
         forks: BTreeMap::from([(first, height), (second, height + 7)]),
     };
     assert_eq!(read(&mut chain), wanted);
-    decide(&mut chain, &IUpgrades::cancelForkCall { fork: first });
+    chain.decide(
+        SystemContract::Upgrades,
+        &IUpgrades::cancelForkCall { fork: first },
+    );
     let left = BTreeMap::from([(second, height + 7)]);
     assert_eq!(read(&mut chain).forks, left);
 }

@@ -7,6 +7,7 @@ use contracts::{
     SystemContract,
     member::{Charter, Founder, Permissions, Policy as From, Role},
     permission::{Denied, slots},
+    succession,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use types::{StateKey, StateValue, Transaction};
@@ -189,6 +190,29 @@ fn a_pause_holds_from_the_next_block_on() {
     };
     let refused = Err((0, Invalid::Denied(denied)));
     assert_eq!(execute(&state, &next, Policy::Reject), refused);
+}
+
+#[test]
+fn a_closed_network_executes_nothing_but_governing() {
+    let mut state = governed(true);
+    let key = StateKey::Slot(succession::ADDRESS, succession::CLOSED_AT);
+    state.insert(key, StateValue::Slot(U256::from(7)));
+    let members = SystemContract::Members.address();
+    let block = [
+        call(0, 0, COUNTER, []),
+        create(1, 0),
+        call(2, 0, COUNTER, []),
+        call(0, 0, members, []),
+    ];
+    let built = execute(&state, &block, Policy::Skip).unwrap();
+    assert_eq!(built.included, [3]);
+    let closed = [0, 1, 2].map(|at| (at, Invalid::Denied(Denied::Closed)));
+    assert_eq!(built.skipped[0], closed[0]);
+    assert_eq!(built.skipped[2], closed[2]);
+    for (at, reason) in closed.into_iter().step_by(2) {
+        let block = [block[at].clone()];
+        assert_eq!(execute(&state, &block, Policy::Reject), Err((0, reason)));
+    }
 }
 
 #[test]
