@@ -15,7 +15,8 @@
 //!                                finalization   header h' ► one BLS signature by the identity
 //! ```
 //!
-//! A second, smaller document proves state: [`StateProof`], `ashlar-state-proof/1`, in the module [`state`].
+//! A second, smaller document proves state: [`StateProof`], `ashlar-state-proof/1`, in the module [`state`]. And a receipt of a
+//! network's end leads from its identity to its successor's: [`succession`].
 //!
 //! Whoever makes receipts finds the same building blocks here ([`commitment`], [`namespace`], [`Recorded`], and the
 //! module `build` behind the feature of that name), so that maker and verifier cannot drift apart.
@@ -40,6 +41,8 @@ pub mod content;
 
 pub mod verify;
 
+pub mod succession;
+
 pub mod canonical;
 
 pub mod state;
@@ -58,4 +61,5 @@ pub use receipt::{
     Content, Finalization, Identity, Inclusion, Network, Path, Receipt, Record, Signature,
 };
 pub use state::{StateFailure, StateProof, StateStep, StateVerdict, verify_state};
+pub use succession::{Lineage, SUCCESSION, Succession, SuccessionError};
 pub use verify::{Failure, Step, Verdict, verify, verify_claims};

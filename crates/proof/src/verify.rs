@@ -27,12 +27,21 @@ use core::fmt;
 /// With `pinned`, the identity in the receipt must be that one. Without, the receipt is checked against the identity it
 /// carries, which proves only that *somebody's* validators signed it: the verdict says whose, and that it is not pinned.
 pub fn verify(receipt: &Receipt, pinned: Option<&Identity>) -> Result<Verdict, Failure> {
+    verify_effect(receipt, pinned).map(|(verdict, _)| verdict)
+}
+
+/// As [`verify`], with all that the transaction did.
+pub(crate) fn verify_effect(
+    receipt: &Receipt,
+    pinned: Option<&Identity>,
+) -> Result<(Verdict, TransactionReceipt), Failure> {
     receipt.check()?;
     let key = verify_identity(&receipt.network.identity, pinned)?;
     let claims = claims(receipt)?;
     let namespace = namespace(receipt.network.chain_id, &receipt.network.genesis);
     key.verify(&namespace, &receipt.finalization, &claims.certified.hash)?;
-    Ok(verdict(receipt, pinned.is_some(), claims))
+    let verdict = verdict(receipt, pinned.is_some(), &claims);
+    Ok((verdict, claims.effect))
 }
 
 /// Checks what a receipt claims but for whose it is and whether that made it final: the steps [`Step::Identity`] and
@@ -121,7 +130,7 @@ fn check_content(content: &Content, commitment: &B256) -> Result<ContentProof, F
     })
 }
 
-fn verdict(receipt: &Receipt, pinned: bool, claims: Claims) -> Verdict {
+fn verdict(receipt: &Receipt, pinned: bool, claims: &Claims) -> Verdict {
     let Claims {
         block,
         certified,
@@ -149,7 +158,7 @@ fn verdict(receipt: &Receipt, pinned: bool, claims: Claims) -> Verdict {
             succeeded: effect.succeeded,
             logs: effect.logs.len(),
         },
-        record,
+        record: record.clone(),
     }
 }
 

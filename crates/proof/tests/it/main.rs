@@ -12,6 +12,7 @@ mod oracle;
 mod points;
 mod state;
 mod state_vectors;
+mod succession;
 mod tampered;
 mod valid;
 mod vectors;
