@@ -15,9 +15,8 @@ use chain::{
 };
 use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime};
 use commonware_utils::NZUsize;
-use contracts::SystemContract;
 use state::{BATCH_ENTRIES, Import};
-use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+use std::{ops::RangeInclusive, path::Path};
 use types::Origin;
 
 /// Entries sorted in memory at once, on average: some 150 MB. The file is read once for each so many.
@@ -87,7 +86,7 @@ pub fn bring(storage: &Path, file: &Path, founders: &[Founder]) -> Result<Brough
             genesis: head.genesis,
             height: head.height(),
             block: head.block(),
-            changes: BTreeMap::from([(SystemContract::Members.address(), settled.changes.clone())]),
+            changes: settled.changes(),
             state_root: B256::ZERO,
             ops_root: B256::ZERO,
             ops_range: (0, 0),

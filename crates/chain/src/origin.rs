@@ -1,7 +1,7 @@
 //! A new network that begins with the state of another: its founders' nodes take the place of that network's validators.
 //!
 //! All else in the system contracts stays as it was: organizations and their accounts, parameters, proposals and their votes,
-//! records. What these contracts say of blocks stays true, because contracts go on counting where the other network stopped
+//! records; but that the other network was closed, and what it named its successor, is not said of the new one. What these contracts say of blocks stays true, because contracts go on counting where the other network stopped
 //! ([`types::Origin`]).
 
 use crate::epoch::members::list;
@@ -11,6 +11,7 @@ use contracts::{
     member::{
         self, NODES_MAX, Permissions, Role, Standing, account_of, item, organization_at, role_of,
     },
+    succession,
 };
 use state::{StateError, StateRead};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +35,12 @@ pub struct Settled {
     pub organizations: Vec<String>,
     /// Nodes that validated, and do not any more: they are observers.
     pub retired: Vec<B256>,
+    /// Whether the network of the state was closed, so that nothing but governing happened there after it.
+    pub closed: bool,
     /// Storage of `Members` to be written, zero to be emptied.
-    pub changes: BTreeMap<U256, U256>,
+    pub members: BTreeMap<U256, U256>,
+    /// Storage of `Succession` to be emptied.
+    pub succession: BTreeMap<U256, U256>,
 }
 
 /// Why these cannot go on with the state.
@@ -86,7 +91,7 @@ pub enum OriginError {
 pub async fn settle(state: &impl StateRead, founders: &[Founder]) -> Result<Settled, OriginError> {
     let members = Members { state };
     let settings = members.word(member::SETTINGS).await?;
-    let account = StateKey::Account(SystemContract::Members.address());
+    let account = StateKey::Account(MEMBERS);
     if members.state.read(account).await? == StateValue::Absent {
         return Err(OriginError::Ungoverned);
     }
@@ -97,8 +102,17 @@ pub async fn settle(state: &impl StateRead, founders: &[Founder]) -> Result<Sett
         dev: settings.byte(0) != 0,
         organizations: Vec::new(),
         retired: Vec::new(),
-        changes: BTreeMap::new(),
+        closed: !word(state, SUCCESSION, succession::CLOSED_AT)
+            .await?
+            .is_zero(),
+        members: BTreeMap::new(),
+        succession: BTreeMap::new(),
     };
+    for slot in succession::slots() {
+        if !word(state, SUCCESSION, slot).await?.is_zero() {
+            settled.succession.insert(slot, U256::ZERO);
+        }
+    }
     // Added nodes and validators, by organization.
     let mut own: BTreeMap<B256, (Vec<B256>, u64)> = BTreeMap::new();
     for founder in founders {
@@ -117,14 +131,14 @@ pub async fn settle(state: &impl StateRead, founders: &[Founder]) -> Result<Sett
         settled.organizations.push(name);
         let role = U256::from(Role::Validator as u8);
         let slot = member::organization_of_node(founder.node);
-        settled.changes.insert(slot, organization.into());
-        settled.changes.insert(role_of(founder.node), role);
+        settled.members.insert(slot, organization.into());
+        settled.members.insert(role_of(founder.node), role);
     }
     let nodes: BTreeSet<B256> = founders.iter().map(|founder| founder.node).collect();
     let before = list(members.state, member::VALIDATORS).await?;
     for node in before.iter().filter(|node| !nodes.contains(*node)) {
         let role = U256::from(Role::Observer as u8);
-        settled.changes.insert(role_of(*node), role);
+        settled.members.insert(role_of(*node), role);
         settled.retired.push(*node);
     }
     settled.list(member::VALIDATORS, before.len(), 0, nodes.into_iter());
@@ -148,24 +162,44 @@ pub async fn settle(state: &impl StateRead, founders: &[Founder]) -> Result<Sett
             limit: standing.limit.max(validators),
             ..standing
         };
-        settled.changes.insert(slot, standing.slot());
+        settled.members.insert(slot, standing.slot());
     }
     Ok(settled)
 }
 
 impl Settled {
+    /// All that is to be written, by account and slot.
+    pub fn changes(&self) -> BTreeMap<Address, BTreeMap<U256, U256>> {
+        let changes = [
+            (MEMBERS, self.members.clone()),
+            (SUCCESSION, self.succession.clone()),
+        ];
+        let changes = changes.into_iter();
+        changes.filter(|(_, slots)| !slots.is_empty()).collect()
+    }
+
     /// Writes words into a list that had `length` of them, from `begin` on, and ends it there.
     fn list(&mut self, list: U256, length: usize, begin: usize, words: impl Iterator<Item = B256>) {
         let mut end = begin;
         for word in words {
-            self.changes.insert(item(list, end as u64), word.into());
+            self.members.insert(item(list, end as u64), word.into());
             end = end.saturating_add(1);
         }
         for index in end..length {
-            self.changes.insert(item(list, index as u64), U256::ZERO);
+            self.members.insert(item(list, index as u64), U256::ZERO);
         }
-        self.changes.insert(list, U256::from(end));
+        self.members.insert(list, U256::from(end));
     }
+}
+
+const MEMBERS: Address = SystemContract::Members.address();
+const SUCCESSION: Address = SystemContract::Succession.address();
+
+async fn word(state: &impl StateRead, account: Address, slot: U256) -> Result<U256, StateError> {
+    Ok(match state.read(StateKey::Slot(account, slot)).await? {
+        StateValue::Slot(word) => word,
+        _ => U256::ZERO,
+    })
 }
 
 /// `Members` in a state.
@@ -175,11 +209,7 @@ struct Members<'a, S> {
 
 impl<S: StateRead> Members<'_, S> {
     async fn word(&self, slot: U256) -> Result<U256, StateError> {
-        let key = StateKey::Slot(SystemContract::Members.address(), slot);
-        Ok(match self.state.read(key).await? {
-            StateValue::Slot(word) => word,
-            _ => U256::ZERO,
-        })
+        word(self.state, MEMBERS, slot).await
     }
 
     async fn name(&self, organization: B256) -> Result<String, StateError> {

@@ -73,8 +73,8 @@ pub struct Origin {
     pub height: u64,
     /// The hash of this block.
     pub block: B256,
-    /// Storage that was written over what was exported, by account and slot: the founders' nodes in `Members`. Zero empties a
-    /// slot.
+    /// Storage that was written over what was exported, by account and slot: the founders' nodes in `Members`, and nothing in
+    /// `Succession`. Zero empties a slot.
     pub changes: BTreeMap<Address, BTreeMap<U256, U256>>,
     /// `stateRoot` of block 0.
     pub state_root: B256,

@@ -1,32 +1,37 @@
-use super::{Founder, OriginError, Settled, settle};
+use super::{Founder, MEMBERS, OriginError, SUCCESSION, Settled, settle};
 use alloy_primitives::{Address, B256, U256};
 use contracts::{
-    SystemContract,
     member::{self, Charter, Permissions, Policy, Role, organization_at},
     stake::Bonding,
+    succession,
 };
 use futures::FutureExt as _;
 use state::{StateError, StateRead};
 use std::collections::BTreeMap;
 use types::{Account, StateKey, StateValue};
 
-/// A state that holds the storage of `Members`, as genesis or an export has it.
-struct World(BTreeMap<U256, U256>);
+/// A state that holds the storage of `Members`, as genesis or an export has it, and of `Succession`.
+#[derive(Default)]
+struct World {
+    members: BTreeMap<U256, U256>,
+    succession: BTreeMap<U256, U256>,
+}
 
 impl StateRead for World {
     async fn read(&self, key: StateKey) -> Result<StateValue, StateError> {
-        let members = SystemContract::Members.address();
+        let held = |slots: &BTreeMap<U256, U256>, slot| {
+            let value = slots.get(&slot).copied();
+            value.map_or(StateValue::Absent, StateValue::Slot)
+        };
         Ok(match key {
-            StateKey::Account(address) if address == members && !self.0.is_empty() => {
+            StateKey::Account(MEMBERS) if !self.members.is_empty() => {
                 StateValue::Account(Account {
                     nonce: 1,
                     ..Account::default()
                 })
             }
-            StateKey::Slot(address, slot) if address == members => self
-                .0
-                .get(&slot)
-                .map_or(StateValue::Absent, |value| StateValue::Slot(*value)),
+            StateKey::Slot(MEMBERS, slot) => held(&self.members, slot),
+            StateKey::Slot(SUCCESSION, slot) => held(&self.succession, slot),
             _ => StateValue::Absent,
         })
     }
@@ -81,7 +86,10 @@ fn old() -> Charter {
 }
 
 fn world(charter: &Charter) -> World {
-    World(charter.storage().unwrap())
+    World {
+        members: charter.storage().unwrap(),
+        ..World::default()
+    }
 }
 
 fn founder(administrator: u8, node: u8) -> Founder {
@@ -111,10 +119,11 @@ fn the_founders_nodes_validate_and_no_others() {
     assert_eq!(settled.organizations, ["org-1", "org-1", "org-2", "org-3"]);
     let retired = [0x11, 0x12, 0x21, 0x41].map(B256::repeat_byte);
     assert_eq!(settled.retired, retired);
-    for (slot, value) in settled.changes {
+    assert!(!settled.closed && settled.succession.is_empty());
+    for (slot, value) in settled.members {
         match value.is_zero() {
-            true => world.0.remove(&slot),
-            false => world.0.insert(slot, value),
+            true => world.members.remove(&slot),
+            false => world.members.insert(slot, value),
         };
     }
     let new = charter(vec![
@@ -131,7 +140,29 @@ fn the_founders_nodes_validate_and_no_others() {
         member(3, &[(0x31, Validator)]),
         member(4, &[(0x41, Observer)]),
     ]);
-    assert_eq!(world.0, new.storage().unwrap());
+    assert_eq!(world.members, new.storage().unwrap());
+}
+
+#[test]
+fn the_end_of_the_other_network_is_not_the_new_ones() {
+    let mut world = world(&old());
+    let founders = [founder(1, 0x11)];
+    let before = settled(&world, &founders).unwrap();
+    // Closed, and then with a successor: a state that was exported late.
+    for closed in [1, succession::slots().len()] {
+        let slots = succession::slots().into_iter().take(closed);
+        world.succession = slots.map(|slot| (slot, U256::from(7))).collect();
+        let settled = settled(&world, &founders).unwrap();
+        assert!(settled.closed);
+        assert_eq!(settled.members, before.members);
+        let changes = settled.changes();
+        let emptied: Vec<_> = changes[&SUCCESSION].iter().collect();
+        assert_eq!(emptied.len(), closed);
+        for (slot, value) in emptied {
+            assert!(value.is_zero() && world.succession.contains_key(slot));
+        }
+        assert_eq!(changes[&MEMBERS], before.members);
+    }
 }
 
 #[test]
@@ -147,7 +178,7 @@ fn who_cannot_found_is_named() {
         let said = refused(&world, founder);
         assert!(said.contains(expected), "{expected:?} is not in: {said}");
     }
-    let said = refused(&World(BTreeMap::new()), founder(1, 0x91));
+    let said = refused(&World::default(), founder(1, 0x91));
     assert!(said.contains("no Members"), "{said}");
     let bonded = Charter {
         policy: Policy::Bonded(Bonding::default()),
@@ -158,7 +189,7 @@ fn who_cannot_found_is_named() {
     // Suspended: what governance writes.
     let mut suspended = super::tests::world(&old());
     let slot = organization_at(account(2).into_word());
-    let standing = member::Standing::from_slot(suspended.0[&slot]);
+    let standing = member::Standing::from_slot(suspended.members[&slot]);
     assert_eq!(
         (standing.status, standing.validators, standing.nodes),
         (1, 1, 2)
@@ -167,12 +198,12 @@ fn who_cannot_found_is_named() {
         (standing.limit, standing.administrators, standing.accounts),
         (2, 1, 2)
     );
-    assert_eq!(standing.slot(), suspended.0[&slot]);
+    assert_eq!(standing.slot(), suspended.members[&slot]);
     let standing = member::Standing {
         status: 2,
         ..standing
     };
-    suspended.0.insert(slot, standing.slot());
+    suspended.members.insert(slot, standing.slot());
     let said = refused(&suspended, founder(2, 0x91));
     assert!(said.contains("\"org-2\" is suspended"), "{said}");
     let full: Vec<_> = (0x21..0x31).map(|key| (key, Role::Validator)).collect();
