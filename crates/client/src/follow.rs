@@ -8,7 +8,10 @@
 //! Blocks wait for 3 in a bounded buffer; nothing is given out before.
 
 use alloy_primitives::{B256, Bytes};
-use proof::{IdentityKey, build, receipt::Identity};
+use proof::{
+    Failure, IdentityKey, Succession, SuccessionError, build, receipt::Identity,
+    verify::IdentityError,
+};
 
 use crate::node::{FinalityProof, FinalizedBlock};
 
@@ -43,6 +46,31 @@ impl Network {
             namespace: proof::namespace(chain_id, &genesis),
             key,
         })
+    }
+
+    /// The network that this one named to go on with its state, by a receipt of the transaction that named it.
+    ///
+    /// # Errors
+    /// When the receipt is no proof of that, or the successor's identity is no usable public key.
+    pub fn successor(&self, receipt: &proof::Receipt) -> Result<Self, SuccessionError> {
+        let Succession {
+            predecessor,
+            successor,
+            ..
+        } = Succession::verify(receipt, &self.identity)?;
+        if predecessor != self.named() {
+            return Err(SuccessionError::Other {
+                last: Box::new(self.named()),
+                found: Box::new(predecessor),
+            });
+        }
+        let proof::Network {
+            chain_id,
+            genesis,
+            identity,
+        } = successor;
+        let key = |error| Failure::from(IdentityError::from(error));
+        Ok(Self::new(chain_id, genesis, identity).map_err(key)?)
     }
 
     /// The EVM chain id.

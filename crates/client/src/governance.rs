@@ -10,7 +10,7 @@ pub use decide::Decided;
 #[cfg(feature = "net")]
 pub use read::{Governance, GovernanceError};
 
-use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
+use alloy_primitives::{Address, B256, Bytes, FixedBytes, U64, U128, U256};
 use serde::{Deserialize, Serialize};
 
 /// A proposal: what there is to know before a vote.
@@ -187,6 +187,21 @@ pub enum ProposedAction {
         version: u32,
         /// The first block that needs it.
         height: u64,
+    },
+    /// Execute nothing but governing any more, before the network is founded anew.
+    CloseNetwork,
+    /// Call that off.
+    ReopenNetwork,
+    /// Say, once and for all, which network goes on with the state of this one.
+    NameSuccessor {
+        /// Its identity, 96 bytes in hex.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        identity: FixedBytes<96>,
+        /// Its chain id.
+        chain_id: u64,
+        /// The hash of its block 0.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        genesis: B256,
     },
 }
 

@@ -5,6 +5,7 @@
 //! governance, stake    proposals and votes; bonds          ── Governance, Stake  read them from a node
 //! node                 the node's own JSON-RPC (ashlar_*)  ── rpc::Nodes         calls it, and eth_*, with fail-over
 //! follow::Follower     finalized blocks, verified          ── stream::follow     reads them from any of several nodes
+//! follow::Network      … of a network, or its successor    ── succession         gets the proof of which that is
 //! ```
 //!
 //! A node is never believed about what is final: [`follow`] checks the chain of headers from a block already
@@ -27,6 +28,8 @@ pub mod gateway;
 pub mod rpc;
 #[cfg(feature = "net")]
 pub mod stream;
+#[cfg(feature = "net")]
+pub mod succession;
 
 pub use follow::{Evidence, Follower, Head, VerifiedBlock};
 pub use problem::Problem;

@@ -1,5 +1,5 @@
-use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes, FixedBytes, U64};
+use alloy_consensus::{Eip658Value, Header, Receipt, TxReceipt as _};
+use alloy_primitives::{B256, Bytes, FixedBytes, Log, U64, U256};
 use blst::min_sig::SecretKey;
 
 use super::*;
@@ -271,4 +271,65 @@ fn an_identity_that_is_no_key_is_refused() {
     let mut infinity = FixedBytes::<96>::ZERO;
     infinity[0] = 0xc0;
     assert!(Network::new(CHAIN_ID, GENESIS, infinity).is_err());
+}
+
+/// The receipt of a transaction in block 1 in which the network named this one.
+fn names(successor: &proof::Network) -> proof::Receipt {
+    let number = |number: u64| U256::from(number).to_be_bytes_vec();
+    let data = [
+        number(0x60),
+        number(successor.chain_id),
+        successor.genesis.to_vec(),
+        number(96),
+        successor.identity.to_vec(),
+    ];
+    let topics = vec![proof::succession::SUCCESSOR_NAMED_TOPIC];
+    let log = Log::new_unchecked(proof::SUCCESSION, topics, data.concat().into());
+    let receipt = Receipt {
+        status: Eip658Value::Eip658(true),
+        cumulative_gas_used: 21_000,
+        logs: vec![log],
+    };
+    let receipts = [Bytes::from(alloy_rlp::encode(receipt.with_bloom()))];
+    let header = Header {
+        parent_hash: GENESIS,
+        number: 1,
+        receipts_root: build::receipts_root(&receipts),
+        ..Header::default()
+    };
+    proof::Receipt {
+        network: network().named(),
+        finalization: certify(&header.hash_slow(), 6).into(),
+        headers: vec![alloy_rlp::encode(&header).into()],
+        inclusion: proof::Inclusion {
+            transaction_index: 0,
+            proof: build::inclusion_proof(&receipts, 0).unwrap(),
+        },
+        record: None,
+    }
+}
+
+#[test]
+fn a_network_leads_to_its_successor_and_to_no_other() {
+    let secret = SecretKey::key_gen(&[10; 32], &[]).unwrap();
+    let successor = proof::Network {
+        chain_id: 7001,
+        genesis: B256::repeat_byte(0x22),
+        identity: FixedBytes(secret.sk_to_pk().to_bytes()),
+    };
+    let receipt = names(&successor);
+    let followed = network().successor(&receipt).unwrap();
+    assert_eq!(followed.named(), successor);
+    // It says nothing for the successor itself, nor for another network with the old key.
+    assert!(followed.successor(&receipt).is_err());
+    let same_key = Network::new(CHAIN_ID, B256::repeat_byte(0x33), network().identity()).unwrap();
+    assert!(matches!(
+        same_key.successor(&receipt),
+        Err(SuccessionError::Other { .. })
+    ));
+    let no_key = proof::Network {
+        identity: FixedBytes::repeat_byte(0xff),
+        ..successor
+    };
+    assert!(network().successor(&names(&no_key)).is_err());
 }

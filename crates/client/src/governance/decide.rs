@@ -55,6 +55,17 @@ impl TryFrom<ProposedAction> for Action {
             P::ScheduleFork { fork, height } => Self::ScheduleFork { fork, height },
             P::CancelFork { fork } => Self::CancelFork(fork),
             P::SetMinimumVersion { version, height } => Self::SetMinimumVersion { version, height },
+            P::CloseNetwork => Self::CloseNetwork,
+            P::ReopenNetwork => Self::ReopenNetwork,
+            P::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
+            } => Self::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
+            },
         })
     }
 }
