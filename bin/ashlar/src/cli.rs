@@ -298,6 +298,10 @@ pub struct VerifyArgs {
     /// The network identity you trust: 96 bytes in hex. Without it, the one in the file is believed and named
     #[arg(long, value_name = "HEX")]
     pub identity: Option<String>,
+    /// The receipt in which that network named its successor, to check a receipt of the successor. Repeat it from each network to
+    /// the next, the oldest first (docs/succession.md)
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    pub succession: Vec<PathBuf>,
     /// Print the verdict as JSON
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ mod card;
 mod founding;
 mod passport;
 mod signed;
+mod succession;
 
 use crate::{
     cli::{NetworkArgs, NetworkCommand},
@@ -324,6 +325,7 @@ pub fn command(args: &NetworkArgs) -> Result<()> {
         NetworkCommand::Invite(args) => passport::invite(args),
         NetworkCommand::Join(args) => passport::join(args),
         NetworkCommand::Gateway(args) => gateway::settle(args),
+        NetworkCommand::Succession(args) => succession::succession(args),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `ashlar gov`: proposals and votes.
 
 use super::{RpcArgs, SignerArgs};
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, FixedBytes, U256};
 use clap::{Args, Subcommand};
 use contracts::governance::{Action, Parameter};
 use types::Fork;
@@ -154,6 +154,19 @@ pub enum GovAction {
         /// The first block that needs it
         height: u64,
     },
+    /// Execute nothing but governing any more: the first step of founding the network anew (docs/succession.md)
+    CloseNetwork,
+    /// Call that off
+    ReopenNetwork,
+    /// Say, once and for all, which network goes on with the state of this one
+    NameSuccessor {
+        /// Its identity, 96 bytes in hex
+        identity: FixedBytes<96>,
+        /// Its chain id
+        chain_id: u64,
+        /// The hash of its block 0
+        genesis: B256,
+    },
 }
 
 /// The id of a fork that is named or given by its id.
@@ -211,6 +224,17 @@ impl From<GovAction> for Action {
             GovAction::SetMinimumVersion { protocol, height } => Self::SetMinimumVersion {
                 version: protocol,
                 height,
+            },
+            GovAction::CloseNetwork => Self::CloseNetwork,
+            GovAction::ReopenNetwork => Self::ReopenNetwork,
+            GovAction::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
+            } => Self::NameSuccessor {
+                identity,
+                chain_id,
+                genesis,
             },
         }
     }

@@ -1,7 +1,7 @@
 //! `ashlar network`: how networks begin, and how nodes come in.
 
-use super::stake::amount;
-use alloy_primitives::{Address, U256};
+use super::{RpcArgs, stake::amount};
+use alloy_primitives::{Address, FixedBytes, U256};
 use clap::{Args, Subcommand};
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
 
@@ -29,6 +29,8 @@ pub enum NetworkCommand {
     Join(JoinArgs),
     /// Make the configuration and the keys of a gateway beside a node
     Gateway(GatewayArgs),
+    /// Get the proof of which network goes on with the state of one that ended
+    Succession(SuccessionArgs),
 }
 
 /// Where a new node is.
@@ -120,6 +122,20 @@ pub struct BondingArgs {
     /// With --bonded: seconds from unbonding to withdrawal, at least a day; with --dev, at least one
     #[arg(long, value_name = "S", default_value = "1209600", requires = "bonded")]
     pub unbonding: u64,
+}
+
+/// `ashlar network succession`.
+#[derive(Debug, Args)]
+pub struct SuccessionArgs {
+    /// A node of the network that ended.
+    #[command(flatten)]
+    pub node: RpcArgs,
+    /// The identity of the network that ended, as you know it from elsewhere: another is refused
+    #[arg(long, value_name = "HEX")]
+    pub identity: Option<FixedBytes<96>>,
+    /// Where to write the proof, a receipt
+    #[arg(long, value_name = "FILE", default_value = "succession.json")]
+    pub out: PathBuf,
 }
 
 /// `ashlar network invite`.

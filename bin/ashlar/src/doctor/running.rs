@@ -7,6 +7,7 @@ use client::{
     node::{self, Health, HealthState, Identity, Upgrades, UpstreamHealth},
     rpc::{Nodes, RpcError},
     stake::Stake,
+    succession::Ending,
 };
 use serde::Deserialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,6 +53,7 @@ pub async fn examine(
         }
         blocks(nodes, report).await;
         upgrades(nodes, report).await;
+        ending(nodes, report).await;
         return;
     }
     validators(&health, report);
@@ -63,6 +65,7 @@ pub async fn examine(
     peers(nodes, &health, report).await;
     blocks(nodes, report).await;
     upgrades(nodes, report).await;
+    ending(nodes, report).await;
 }
 
 fn unreachable(error: &RpcError, url: &str, process: Option<&str>, report: &mut Report) {
@@ -393,6 +396,28 @@ async fn upgrades(nodes: &Nodes, report: &mut Report) {
             "upgrades",
             format!("its program knows all that is decided; the rules are those of {}", upgrades.fork),
         ),
+    }
+}
+
+async fn ending(nodes: &Nodes, report: &mut Report) {
+    let Ok(ending) = Ending::read(nodes).await else {
+        return;
+    };
+    match (ending.successor, ending.closed_at) {
+        (Some(successor), _) => report.warning(
+            "succession",
+            format!(
+                "this network has come to its end: the one with identity {} (chain id {}) goes on",
+                successor.identity, successor.chain_id
+            ),
+            "use a node of that one. The proof for those who trust this one's identity: ashlar network succession --rpc URL",
+        ),
+        (None, Some(height)) => report.warning(
+            "succession",
+            format!("this network is closed since its block {height}: it executes nothing but governing"),
+            "found it anew with its state and name the successor, or vote to reopen it: ashlar gov propose reopen-network (docs/succession.md)",
+        ),
+        (None, None) => {}
     }
 }
 

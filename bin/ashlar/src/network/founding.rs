@@ -3,7 +3,7 @@
 use super::{
     LIMITS, PACING,
     card::{Card, configure},
-    deal, dev_accounts, funded, peers_max, signed,
+    deal, dev_accounts, funded, genesis_hash, peers_max, signed,
 };
 use crate::{
     cli::{BondingArgs, NewArgs},
@@ -156,6 +156,12 @@ impl Agreement {
             hex::encode_prefixed(&origin.identity),
             origin.chain_id
         );
+        if !settled.closed {
+            eprintln!(
+                "WARNING: that network was not closed then. Whatever it executed after block {} is not in this one: ashlar gov propose close-network (docs/succession.md)",
+                origin.height
+            );
+        }
         for (card, organization) in self.founders.iter().zip(&settled.organizations) {
             if card.organization != *organization {
                 eprintln!(
@@ -338,11 +344,19 @@ pub(super) fn found(args: &NewArgs) -> Result<()> {
     runner(&storage).start(|context| async move {
         ceremony::forget(context, PREFIX, &hash, &secrets_key(&key)).await
     })?;
-    println!("{}", spec.identity_hex()?);
+    let identity = spec.identity_hex()?;
+    println!("{identity}");
     eprintln!(
         "Network identity: the line above. Tell it to everyone who is to verify receipts.\nStart the node with:\n  ashlar node --config {}",
         file.display()
     );
+    if spec.origin.is_some() {
+        eprintln!(
+            "Those who trust the old network's identity can follow, once it has named this one (docs/succession.md):\n  ashlar gov propose --rpc URL-OF-AN-OLD-NODE --key-file FILE name-successor {identity} {} {}",
+            spec.chain_id,
+            genesis_hash(&spec)?
+        );
+    }
     Ok(())
 }
 

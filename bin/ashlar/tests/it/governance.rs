@@ -110,6 +110,9 @@ fn a_proposal_is_made_shown_and_accepted() {
         other.starts_with("error: refused: NotVoter { account: 0x9965"),
         "{other}"
     );
+    let close = ["propose", "--dev-account", "5", "close-network"];
+    let other = gov(&network, &close).unwrap_err();
+    assert!(other.starts_with("error: refused: NotVoter"), "{other}");
 }
 
 pub fn gateway(network: &Network) -> Gateway {
@@ -251,7 +254,8 @@ fn the_gateway_says_the_same(network: &Network, shown: &Value) {
 fn what_cannot_be_done_is_not_proposed() {
     let network = Network::start();
     let long = "n".repeat(32);
-    let refused: [(&[&str], &str); 12] = [
+    let identity = format!("0x8{}", "0".repeat(191));
+    let refused: [(&[&str], &str); 14] = [
         (
             &["add-organization", FIRST, "again", ACCOUNT, "1"],
             "WrongStatus",
@@ -279,17 +283,19 @@ fn what_cannot_be_done_is_not_proposed() {
         (&["schedule-fork", NOBODY, "1"], "TooSoon { height: 1"),
         (&["cancel-fork", NOBODY], "NotScheduled"),
         (&["set-minimum-version", "2", "1"], "TooSoon { height: 1"),
+        (&["reopen-network"], "NotClosed"),
+        (&["name-successor", &identity, "7001", NOBODY], "NotClosed"),
     ];
     for (action, reason) in refused {
         let said = signed(&network, &[&["propose"], action].concat()).unwrap_err();
         let expected = format!("error: refused: action 1: {reason}");
         assert!(said.starts_with(&expected), "{action:?}: {said}");
     }
-    the_gateway_refuses_the_same(&network, &long);
+    the_gateway_refuses_the_same(&network, &long, &identity);
     assert!(gov(&network, &["list", "--json"]).unwrap().is_empty());
 }
 
-fn the_gateway_refuses_the_same(network: &Network, long: &str) {
+fn the_gateway_refuses_the_same(network: &Network, long: &str, identity: &str) {
     let gateway = gateway(network);
     let runtime = Runtime::new().unwrap();
     let (first, nobody) = (FIRST, NOBODY);
@@ -341,6 +347,11 @@ fn the_gateway_refuses_the_same(network: &Network, long: &str) {
         (
             json!({"type": "set_minimum_version", "version": 2, "height": 1}),
             "TooSoon { height: 1",
+        ),
+        (json!({"type": "reopen_network"}), "NotClosed"),
+        (
+            json!({"type": "name_successor", "identity": identity, "chain_id": 7_001, "genesis": nobody}),
+            "NotClosed",
         ),
     ] {
         let request = ProposalRequest {

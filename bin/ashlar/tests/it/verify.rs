@@ -67,6 +67,30 @@ fn a_changed_receipt_is_refused_at_its_step() {
 }
 
 #[test]
+fn a_step_that_leads_nowhere_is_named() {
+    let (_home, valid, vector) = receipt();
+    let valid = valid.to_str().unwrap();
+    let identity = vector["identity"].as_str().unwrap();
+    // A receipt like any other: its transaction names no successor.
+    let step = [valid, "--identity", identity, "--succession", valid];
+    let (code, report) = verify(&step);
+    assert_eq!((code, &report["step"]), (1, &Value::from("succession")));
+    let error = report["error"].as_str().unwrap();
+    assert!(error.contains("names no successor"), "{error}");
+    let (code, report) = verify(&[
+        valid,
+        "--identity",
+        identity,
+        "--succession",
+        "no-such-file",
+    ]);
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 2 && error.contains("no-such-file"), "{error}");
+    let unpinned = ashlar(&["verify", valid, "--succession", valid]).output();
+    assert_eq!(unpinned.unwrap().status.code(), Some(2));
+}
+
+#[test]
 fn a_state_proof_is_told_from_a_receipt() {
     let vectors =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../crates/proof/vectors/state");
