@@ -1,9 +1,10 @@
 //! `cargo xtask scenario rebirth`: a network is founded anew with the state of another, as its operators would.
 //!
-//! Four organizations found a network, decide something, record a fact, and fill a contract's slots. All stop. Two of them
+//! Four organizations found a network, decide something, record a fact, fill a contract's slots, and close it. All stop. Two of them
 //! export the same heights and must get the same file; a changed file must be refused. Then they found a network from the
 //! export, with new nodes. There everything must be as it was, the chain go on (with votes, new shares, newcomers by state sync
-//! and by replay), and what was proved before stay proved by the old identity.
+//! and by replay), and what was proved before stay proved by the old identity. At last the old network names the new one, and
+//! whoever trusts the old identity must be able to follow.
 
 use super::{
     consortium::{
@@ -18,6 +19,7 @@ use crate::cargo;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256, hex};
 use alloy_sol_types::SolCall as _;
 use anyhow::{Context as _, Result, bail, ensure};
+use client::node::{GET_IDENTITY, Identity as Known};
 use contracts::{abi::IRecords, record::RECORDS_ADDRESS};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -84,6 +86,8 @@ struct Report {
     blocks: u64,
     /// Transactions in them.
     transactions: u64,
+    /// From the second start of the old network's nodes until it had named the new one.
+    succession_s: f64,
     violations: Vec<String>,
 }
 
@@ -152,7 +156,10 @@ async fn show(args: &Args, old: &mut World, new: &mut World) -> Result<Report> {
     before.replay(&rpc(2), &mut report).await?;
     go_on(new, &before, &file, &mut report).await?;
     receipts(new, &before, &mut report).await?;
+    let mut wire = Wire::open(&rpc(2)).await?;
+    let known: Known = wire.call(GET_IDENTITY, json!([])).await?;
     new.stop_all()?;
+    succeed(old, new, &known, &mut report).await?;
     Ok(report)
 }
 
@@ -208,6 +215,7 @@ impl Before {
         let transaction = wire
             .call("eth_getRawTransactionByHash", json!([hash]))
             .await?;
+        close(world, &mut sender).await?;
         let mut accounts = Vec::new();
         for index in 0..ACCOUNTS {
             accounts.push(dev_account(index)?.address());
@@ -276,6 +284,34 @@ impl Before {
         }
         Ok(())
     }
+}
+
+/// Closes the network: from then on it only governs.
+async fn close(world: &World, sender: &mut Sender) -> Result<()> {
+    world
+        .decide(2, &[0, 1, 2, 3, 4], &["close-network"])
+        .await?;
+    let to = TxKind::Call(Address::repeat_byte(0xbb));
+    let refused = sender.send(to, Bytes::new(), 30_000).await;
+    let refused = refused
+        .err()
+        .context("a closed network executed a transaction")?;
+    let said = format!("{refused:#}");
+    ensure!(said.contains("the network is closed"), "{said}");
+    denied(world, &["close-network"], "AlreadyClosed")
+}
+
+/// What the network would not decide any more is not proposed.
+fn denied(world: &World, action: &[&str], reason: &str) -> Result<()> {
+    let url = rpc(world.host("beta")?);
+    let propose = ["gov", "propose", "--rpc", &url, "--dev-account", "0"];
+    let output = process::output(&world.program, &[propose.as_slice(), action].concat())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !output.status.success() && said.contains(reason),
+        "{action:?}: {said}"
+    );
+    Ok(())
 }
 
 /// Nonce, balance and code.
@@ -402,7 +438,7 @@ async fn go_on(world: &mut World, before: &Before, file: &Path, report: &mut Rep
     let (id, account) = (newcomer.into_word().to_string(), newcomer.to_string());
     let action = ["add-organization", &id, "zeta", &account, "2"];
     // The fifth organization came in before: its vote counts.
-    world.decide(2, &[0, 1, 2, 4], &action).await?;
+    world.decide(3, &[0, 1, 2, 4], &action).await?;
 
     let identity = report.identities[1].clone();
     let begin = Instant::now();
@@ -467,6 +503,57 @@ async fn receipts(world: &mut World, before: &Before, report: &mut Report) -> Re
     Ok(())
 }
 
+/// The old network names the new one, and trust in the old identity leads to the new one.
+async fn succeed(old: &mut World, new: &World, known: &Known, report: &mut Report) -> Result<()> {
+    let begin = Instant::now();
+    for (name, host) in FOUNDERS.into_iter().zip(2..) {
+        old.start(name, host)?;
+    }
+    let [first, second] = report.identities.clone();
+    let (chain_id, genesis) = (CHAIN_ID.to_string(), known.genesis_hash.to_string());
+    let action = ["name-successor", &second, &chain_id, &genesis];
+    until_height(3, report.height + 1).await?;
+    old.decide(3, &[0, 1, 2, 3, 4], &action).await?;
+    report.succession_s = begin.elapsed().as_secs_f64();
+    denied(old, &action, "AlreadySucceeded")?;
+    denied(old, &["reopen-network"], "AlreadySucceeded")?;
+    let url = rpc(old.host("beta")?);
+    let doctor = process::output(&old.program, &["doctor", "--rpc", &url])?;
+    let doctor = String::from_utf8_lossy(&doctor.stdout);
+    ensure!(doctor.contains(&second), "doctor: {doctor}");
+
+    let proof = old.home.join("succession.json");
+    let ask = [
+        "network",
+        "succession",
+        "--rpc",
+        &url,
+        "--out",
+        text(&proof)?,
+    ];
+    let by = old.ashlar(&[ask.as_slice(), &["--identity", &first]].concat())?;
+    ensure!(by.trim() == second, "the successor is {by}");
+    let receipt = new.home.join("new.receipt.json");
+    for (identity, succession, holds) in [
+        (&first, Some(&proof), true),
+        (&first, None, false),
+        // What the new network says of itself is not what the old one says of it.
+        (&first, Some(&receipt), false),
+    ] {
+        let mut verify = vec!["verify", text(&receipt)?, "--identity", identity];
+        if let Some(succession) = succession {
+            verify.extend(["--succession", text(succession)?]);
+        }
+        let verified = process::output(&old.program, &verify)?;
+        if verified.status.success() != holds {
+            let said = String::from_utf8_lossy(&verified.stdout);
+            let told = format!("the new receipt with the old identity and {succession:?}: {said}");
+            report.violations.push(told);
+        }
+    }
+    old.stop_all()
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -490,8 +577,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "new network      {} blocks, {} transactions",
-            self.blocks, self.transactions
+            "new network      {} blocks, {} transactions; named by the old one in {:.1} s",
+            self.blocks, self.transactions, self.succession_s
         )?;
         for violation in &self.violations {
             writeln!(f, "VIOLATION        {violation}")?;
