@@ -3,6 +3,7 @@
 
 mod card;
 mod founding;
+mod leave;
 mod passport;
 mod signed;
 mod succession;
@@ -324,6 +325,7 @@ pub fn command(args: &NetworkArgs) -> Result<()> {
         NetworkCommand::New(args) => founding::found(args),
         NetworkCommand::Invite(args) => passport::invite(args),
         NetworkCommand::Join(args) => passport::join(args),
+        NetworkCommand::Leave(args) => leave::leave(args),
         NetworkCommand::Gateway(args) => gateway::settle(args),
         NetworkCommand::Succession(args) => succession::succession(args),
     }

@@ -231,6 +231,15 @@ impl World {
         Ok(())
     }
 
+    /// An administrator takes a node out, as whoever runs it does.
+    pub(crate) fn leave(&self, administrator: usize, name: &str, more: &[&str]) -> Result<()> {
+        let (config, account) = (self.dir(name).join("node.toml"), administrator.to_string());
+        let leave = ["network", "leave", "--config", text(&config)?];
+        let signed = ["--dev-account", &account];
+        self.ashlar(&[leave.as_slice(), &signed, more].concat())?;
+        Ok(())
+    }
+
     /// Proposes, has these organizations approve, waits out the timelock, and executes.
     pub(crate) async fn decide(
         &self,

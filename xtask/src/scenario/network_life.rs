@@ -161,8 +161,11 @@ async fn live(world: &mut World, gap_ms_max: u64) -> Result<Report> {
 
     let begin = Instant::now();
     for (name, _, administrator) in more {
-        world.set_node(administrator, name, "none")?;
+        world.leave(administrator, name, &["--no-wait"])?;
     }
+    // Again, to wait.
+    let (name, _, administrator) = more[0];
+    world.leave(administrator, name, &[])?;
     world
         .until_sign(&["beta", "gamma", "delta", "epsilon"])
         .await?;

@@ -1,6 +1,6 @@
 //! `ashlar network`: how networks begin, and how nodes come in.
 
-use super::{RpcArgs, stake::amount};
+use super::{RpcArgs, SignerArgs, stake::amount};
 use alloy_primitives::{Address, FixedBytes, U256};
 use clap::{Args, Subcommand};
 use std::{net::SocketAddr, num::NonZeroU64, path::PathBuf};
@@ -27,6 +27,8 @@ pub enum NetworkCommand {
     Invite(InviteArgs),
     /// Make this node's keys and configuration for the network of a passport
     Join(JoinArgs),
+    /// Take a node out of its network, and wait until it can be stopped
+    Leave(LeaveArgs),
     /// Make the configuration and the keys of a gateway beside a node
     Gateway(GatewayArgs),
     /// Get the proof of which network goes on with the state of one that ended
@@ -162,6 +164,23 @@ pub struct JoinArgs {
     /// nodes give
     #[arg(long)]
     pub replay: bool,
+}
+
+/// `ashlar network leave`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A validator signs for up to three epochs after it was taken out; it counts among those that must until then. Stopped with Ctrl-C, or\nrun again later, this goes on waiting. An organization with all its nodes goes by vote: ashlar gov propose remove-organization"
+)]
+pub struct LeaveArgs {
+    /// The configuration of the node, which runs
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Say until when it signs instead of waiting
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Who.
+    #[command(flatten)]
+    pub signer: SignerArgs,
 }
 
 /// `ashlar network gateway`.

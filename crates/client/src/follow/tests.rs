@@ -1,4 +1,4 @@
-use alloy_consensus::{Eip658Value, Header, Receipt, TxReceipt as _};
+use alloy_consensus::{Eip658Value, Header, Receipt};
 use alloy_primitives::{B256, Bytes, FixedBytes, Log, U64, U256};
 use blst::min_sig::SecretKey;
 
