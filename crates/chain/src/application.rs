@@ -223,8 +223,9 @@ impl<S: Strategy> Application<S> {
         let unfinalized = self.unfinalized(&parent, ancestry).await;
         let parameters = rules::parameters(&self.spec, &batch).await?;
         let parent_time = UNIX_EPOCH + Duration::from_millis(parent.time_ms());
-        let patience = if unfinalized.has_work {
-            // Its finality may take one more block; do not let it wait for the idle one.
+        let patience = if unfinalized.has_work || parent.number() == 1 {
+            // While this waits, the engine applies nothing that became final. Do not let work wait for the idle block, nor
+            // whoever asks whether a new network is there.
             parameters.settle_interval_ms
         } else {
             parameters.idle_interval_ms
