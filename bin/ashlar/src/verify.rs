@@ -71,7 +71,7 @@ fn told(args: &VerifyArgs, checked: Checked) -> ExitCode {
         }
         Err((step, error)) => {
             if args.json {
-                let report = serde_json::json!({ "valid": false, "step": step, "error": error });
+                let report = json!({ "valid": false, "step": step, "error": error });
                 println!("{report}");
             } else {
                 println!("INVALID at step {step}: {error}");
@@ -93,9 +93,10 @@ fn receipt(bytes: &[u8], lineage: Option<&Lineage>, json: bool) -> Checked {
         .and_then(|receipt| {
             let pinned = lineage.map(|lineage| lineage.pin(&receipt.network));
             let verdict = proof::verify(&receipt, pinned.as_ref())?;
+            let steps = lineage.map_or(&[][..], |lineage| lineage.path(&receipt.network));
             Ok(match json {
-                true => with_lineage(verdict.to_json(), lineage, &receipt.network),
-                false => said(&verdict, lineage, &receipt.network),
+                true => with_steps(verdict.to_json(), steps),
+                false => after_steps(&verdict, steps),
             })
         })
         .map_err(|failure| (failure.step().name(), failure.to_string()))
@@ -107,26 +108,24 @@ fn state_proof(bytes: &[u8], lineage: Option<&Lineage>, json: bool) -> Checked {
         .and_then(|proof| {
             let pinned = lineage.map(|lineage| lineage.pin(&proof.network));
             let verdict = proof::verify_state(&proof, pinned.as_ref())?;
+            let steps = lineage.map_or(&[][..], |lineage| lineage.path(&proof.network));
             Ok(match json {
-                true => with_lineage(verdict.to_json(), lineage, &proof.network),
-                false => said(&verdict, lineage, &proof.network),
+                true => with_steps(verdict.to_json(), steps),
+                false => after_steps(&verdict, steps),
             })
         })
         .map_err(|failure| (failure.step().name(), failure.to_string()))
 }
 
 /// The verdict after the steps that led to its network.
-fn said(verdict: &impl fmt::Display, lineage: Option<&Lineage>, network: &Network) -> String {
-    let steps = lineage.map(|lineage| lineage.path(network));
-    let steps = steps.unwrap_or_default().iter();
-    let lines = steps.map(ToString::to_string).chain([verdict.to_string()]);
+fn after_steps(verdict: &impl fmt::Display, steps: &[Succession]) -> String {
+    let lines = steps.iter().map(ToString::to_string);
+    let lines = lines.chain([verdict.to_string()]);
     lines.collect::<Vec<_>>().join("\n\n")
 }
 
 /// The verdict with the steps that led to its network as the member `succession`, if there are any.
-fn with_lineage(verdict: String, lineage: Option<&Lineage>, network: &Network) -> String {
-    let steps = lineage.map(|lineage| lineage.path(network));
-    let steps = steps.unwrap_or_default();
+fn with_steps(verdict: String, steps: &[Succession]) -> String {
     let step = |step: &Succession| {
         let block = &step.block;
         json!({
@@ -162,7 +161,7 @@ fn unreadable(args: &VerifyArgs, error: &str) -> ExitCode {
     if args.json {
         println!(
             "{}",
-            serde_json::json!({ "valid": false, "step": null, "error": error })
+            json!({ "valid": false, "step": null, "error": error })
         );
     } else {
         eprintln!("error: {error}");
