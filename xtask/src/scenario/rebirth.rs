@@ -28,7 +28,8 @@ use std::{
     collections::BTreeSet,
     fmt, fs,
     path::{Path, PathBuf},
-    time::Instant,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// Options.
@@ -50,6 +51,10 @@ const SLOTS: u64 = 700;
 const GAS: u64 = 16_500_000;
 /// Slots that are compared.
 const COMPARED: usize = 300;
+/// Imports that are killed before one comes to its end.
+const KILLS: usize = 6;
+/// When: the first in the check of the file, the last about when the state is whole.
+const KILLED_AFTER_MS: std::ops::Range<u64> = 20..800;
 /// Accounts that are compared: the well-known ones.
 const ACCOUNTS: usize = 10;
 /// Fills slots: `for count = calldataload(32); count > 0; count -= 1 { sstore(calldataload(0) + count, count) }`.
@@ -82,6 +87,8 @@ struct Report {
     first_block_s: f64,
     /// Until a newcomer had the state from others.
     state_sync_s: f64,
+    /// Imports that were killed midway.
+    killed: u64,
     /// Blocks that the new network made.
     blocks: u64,
     /// Transactions in them.
@@ -459,7 +466,23 @@ async fn go_on(world: &mut World, before: &Before, file: &Path, report: &mut Rep
             .violations
             .push(format!("a node without the state began: {said}"));
     }
-    world.ashlar(&["import", "--config", text(&config)?, text(file)?])?;
+    let import = ["import", "--config", text(&config)?, text(file)?];
+    for _ in 0..KILLS {
+        let mut importing = Command::new(&world.program)
+            .args(import)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let lasts = rand::rng().random_range(KILLED_AFTER_MS);
+        tokio::time::sleep(Duration::from_millis(lasts)).await;
+        // It may have come to its end by itself, then this does nothing.
+        importing.kill()?;
+        report.killed += u64::from(!importing.wait()?.success());
+    }
+    // Whatever they left, and again over one that is whole.
+    world.ashlar(&import)?;
+    world.ashlar(&import)?;
     world.start("zeta", 7)?;
     until_height(7, late).await?;
     before.compare(&rpc(7), false, report).await?;
@@ -577,8 +600,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "new network      {} blocks, {} transactions; named by the old one in {:.1} s",
-            self.blocks, self.transactions, self.succession_s
+            "new network      {} blocks, {} transactions; {} imports killed; named by the old one in {:.1} s",
+            self.blocks, self.transactions, self.killed, self.succession_s
         )?;
         for violation in &self.violations {
             writeln!(f, "VIOLATION        {violation}")?;
