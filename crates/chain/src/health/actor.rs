@@ -1,4 +1,4 @@
-//! Looks at the chain twice a second.
+//! Looks at the chain twice a second, and at the first block.
 
 use super::{
     Health, Heard, Progress, Validator,
@@ -11,7 +11,7 @@ use commonware_cryptography::certificate::{Membership, Provider as _, Scheme as 
 use commonware_macros::select;
 use commonware_utils::channel::watch;
 use contracts::{SystemContract, member};
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 use tracing::{info, warn};
 use types::{Committee, PublicKey, StateKey, StateValue};
 
@@ -47,11 +47,19 @@ impl Monitor {
         let mut validators = None;
         // Who validates is in the state, which takes a moment to open.
         self.tell(&context, &course, None);
+        let mut bell = self.node.watch();
         loop {
             self.look(&context, &mut course, &mut validators).await;
+            // A network that has just begun is asked how it is.
+            let first = async {
+                if course.height() > 0 || bell.changed().await.is_err() {
+                    pending().await
+                }
+            };
             select! {
                 _ = context.stopped() => return,
                 _ = context.sleep(LOOK) => {},
+                () = first => {},
             }
         }
     }
