@@ -1,7 +1,7 @@
 //! `ashlar verify`: the offline check of a receipt or a state proof. No network, no state, one public key.
 
 use crate::cli::VerifyArgs;
-use proof::{Identity, Lineage, Network, Receipt, StateProof, Succession, state::is_state_proof};
+use proof::{Identity, Lineage, Receipt, StateProof, Succession, state::is_state_proof};
 use serde_json::{Value, json};
 use std::{
     fmt, fs,

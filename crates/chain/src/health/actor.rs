@@ -53,7 +53,7 @@ impl Monitor {
             // A network that has just begun is asked how it is.
             let first = async {
                 if course.height() > 0 || bell.changed().await.is_err() {
-                    pending().await
+                    pending::<()>().await;
                 }
             };
             select! {
