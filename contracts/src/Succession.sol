@@ -59,7 +59,8 @@ contract Succession is ISuccession, Governed {
     }
 
     function _requireClosed() private view {
-        if (_closedAt == 0) revert NotClosed();
+        bool closed = _closedAt != 0;
+        if (!closed) revert NotClosed();
         if (_successor.genesis != 0) revert AlreadySucceeded(_successor.genesis);
     }
 }
