@@ -94,10 +94,7 @@ fn receipt(bytes: &[u8], lineage: Option<&Lineage>, json: bool) -> Checked {
             let pinned = lineage.map(|lineage| lineage.pin(&receipt.network));
             let verdict = proof::verify(&receipt, pinned.as_ref())?;
             let steps = lineage.map_or(&[][..], |lineage| lineage.path(&receipt.network));
-            Ok(match json {
-                true => with_steps(verdict.to_json(), steps),
-                false => after_steps(&verdict, steps),
-            })
+            Ok(shown(&verdict, || verdict.to_json(), steps, json))
         })
         .map_err(|failure| (failure.step().name(), failure.to_string()))
 }
@@ -109,12 +106,23 @@ fn state_proof(bytes: &[u8], lineage: Option<&Lineage>, json: bool) -> Checked {
             let pinned = lineage.map(|lineage| lineage.pin(&proof.network));
             let verdict = proof::verify_state(&proof, pinned.as_ref())?;
             let steps = lineage.map_or(&[][..], |lineage| lineage.path(&proof.network));
-            Ok(match json {
-                true => with_steps(verdict.to_json(), steps),
-                false => after_steps(&verdict, steps),
-            })
+            Ok(shown(&verdict, || verdict.to_json(), steps, json))
         })
         .map_err(|failure| (failure.step().name(), failure.to_string()))
+}
+
+/// The verdict with the steps that led to its network, for people or as JSON.
+fn shown(
+    verdict: &impl fmt::Display,
+    to_json: impl FnOnce() -> String,
+    steps: &[Succession],
+    json: bool,
+) -> String {
+    if json {
+        with_steps(to_json(), steps)
+    } else {
+        after_steps(verdict, steps)
+    }
 }
 
 /// The verdict after the steps that led to its network.

@@ -1,7 +1,7 @@
 //! Whether a transaction may be executed: the rule that every node applies to the state before a block.
 //!
-//! It reads slots of `Members`, `Pause` and `Succession` instead of calling them: it is asked for every transaction, and must cost no
-//! gas and no machine. The tests hold it against `Members.may` and `Pause.isStopped` themselves.
+//! It reads slots of `Members`, `Pause` and `Succession` instead of calling them: it is asked for every transaction, and must
+//! cost no gas and no machine. The tests hold it against `Members.may` and `Pause.isStopped` themselves.
 
 use crate::{
     layout::entry,

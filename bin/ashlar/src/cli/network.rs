@@ -126,20 +126,6 @@ pub struct BondingArgs {
     pub unbonding: u64,
 }
 
-/// `ashlar network succession`.
-#[derive(Debug, Args)]
-pub struct SuccessionArgs {
-    /// A node of the network that ended.
-    #[command(flatten)]
-    pub node: RpcArgs,
-    /// The identity of the network that ended, as you know it from elsewhere: another is refused
-    #[arg(long, value_name = "HEX")]
-    pub identity: Option<FixedBytes<96>>,
-    /// Where to write the proof, a receipt
-    #[arg(long, value_name = "FILE", default_value = "succession.json")]
-    pub out: PathBuf,
-}
-
 /// `ashlar network invite`.
 #[derive(Debug, Args)]
 pub struct InviteArgs {
@@ -198,4 +184,18 @@ pub struct GatewayArgs {
     /// Whose records the first API key is for
     #[arg(long, value_name = "NAME", default_value = "main")]
     pub tenant: String,
+}
+
+/// `ashlar network succession`.
+#[derive(Debug, Args)]
+pub struct SuccessionArgs {
+    /// A node of the network that ended.
+    #[command(flatten)]
+    pub node: RpcArgs,
+    /// The identity of the network that ended, as you know it from elsewhere: another is refused
+    #[arg(long, value_name = "HEX")]
+    pub identity: Option<FixedBytes<96>>,
+    /// Where to write the proof, a receipt
+    #[arg(long, value_name = "FILE", default_value = "succession.json")]
+    pub out: PathBuf,
 }

@@ -3,7 +3,7 @@
 use super::{is_bonded, signed};
 use crate::{
     ask::ask,
-    cli::{LeaveArgs, RpcArgs},
+    cli::{LeaveArgs, NodeRole, RpcArgs},
     node::{NodeConfig, read_key, read_spec},
     wallet::Wallet,
 };
@@ -42,7 +42,10 @@ pub(super) fn leave(args: &LeaveArgs) -> Result<()> {
             "no organization has the node {node}, and it does not sign: it can be stopped"
         );
         if let Some(owner) = owner {
-            let call = IMembers::setNodeCall { key: node, role: 0 };
+            let call = IMembers::setNodeCall {
+                key: node,
+                role: NodeRole::None as u8,
+            };
             let wallet = Wallet::open(&args.signer)?;
             wallet.send(nodes, SystemContract::Members, &call).await?;
             eprintln!("{node} is no node of {:?} any more", owner.name);
