@@ -162,6 +162,11 @@ contract Disputes is IDisputes {
     }
 
     /// @inheritdoc IDisputes
+    function choiceOf(uint256 dispute, bytes32 organization) external view returns (Choice choice) {
+        return _ballots[dispute].choices[organization];
+    }
+
+    /// @inheritdoc IDisputes
     function disputes() external view returns (uint256 count) {
         return _disputeCount;
     }

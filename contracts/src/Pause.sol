@@ -93,6 +93,11 @@ contract Pause is IPause {
     }
 
     /// @inheritdoc IPause
+    function choiceOf(uint256 motion, bytes32 organization) external view returns (Choice choice) {
+        return _ballots[motion].choices[organization];
+    }
+
+    /// @inheritdoc IPause
     function motions() external view returns (uint256 count) {
         return _motionCount;
     }

@@ -197,6 +197,8 @@ contract DisputesTest is SystemTest {
         _claim();
         _answer();
         _vote(2, IBallots.Choice.Reject);
+        vm.assertTrue(disputes.choiceOf(1, _org(2)) == IBallots.Choice.Reject, "kept");
+        vm.assertTrue(disputes.choiceOf(1, _org(3)) == IBallots.Choice.None, "not yet");
         vm.expectEmit(SystemAddresses.DISPUTES);
         emit IDisputes.Voted(1, _org(3), IBallots.Choice.Reject);
         vm.expectEmit(SystemAddresses.DISPUTES);

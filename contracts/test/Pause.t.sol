@@ -42,6 +42,8 @@ contract PauseTest is SystemTest {
         vm.assertTrue(pause.motionAt(1).carried, "carried");
         vm.assertEq(pause.motions(), 1, "count");
         vm.assertEq(pause.tallyOf(1).approvals, 3, "approvals");
+        vm.assertTrue(pause.choiceOf(1, _org(2)) == IBallots.Choice.Approve, "kept");
+        vm.assertTrue(pause.choiceOf(1, _org(3)) == IBallots.Choice.None, "not asked");
 
         _asAdmin(3);
         vm.expectRevert(abi.encodeWithSelector(IBallots.BallotNotOpen.selector));

@@ -201,6 +201,11 @@ interface IDisputes is IBallots {
     /// @param dispute Its number.
     function tallyOf(uint256 dispute) external view returns (Tally memory tally);
 
+    /// @notice What an organization voted.
+    /// @param dispute Its number.
+    /// @param organization The organization's id.
+    function choiceOf(uint256 dispute, bytes32 organization) external view returns (Choice choice);
+
     /// @notice How many claims were ever made.
     function disputes() external view returns (uint256 count);
 }

@@ -129,6 +129,11 @@ interface IPause is IBallots {
     /// @param motion Its number.
     function tallyOf(uint256 motion) external view returns (Tally memory tally);
 
+    /// @notice Whether an organization approved of a motion.
+    /// @param motion Its number.
+    /// @param organization The organization's id.
+    function choiceOf(uint256 motion, bytes32 organization) external view returns (Choice choice);
+
     /// @notice How many motions were ever made.
     function motions() external view returns (uint256 count);
 }
