@@ -5,7 +5,7 @@
 
 use crate::{
     cli::{BackupArgs, RestoreArgs},
-    files::{beside, read_secret, write_public, write_secret},
+    files::{beside, read_secret, sha256, write_public, write_secret},
     node::NodeConfig,
 };
 use alloy_primitives::hex;
@@ -13,11 +13,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use gateway::Config;
 use humantime::format_rfc3339_seconds;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Read as _},
+    io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Component, Path, PathBuf},
     time::SystemTime,
@@ -220,18 +219,8 @@ fn make(dir: &Path) -> Result<()> {
 }
 
 fn digest(file: &Path) -> Result<String> {
-    let read = || -> io::Result<Sha256> {
-        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-        let mut opened = File::open(file)?;
-        loop {
-            match opened.read(&mut buffer)? {
-                0 => return Ok(hasher),
-                count => hasher.update(buffer.get(..count).unwrap_or_default()),
-            }
-        }
-    };
-    let hasher = read().with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(hex::encode(hasher.finalize()))
+    let digest = sha256(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(hex::encode(digest))
 }
 
 /// Copies a file with its mode, durably.

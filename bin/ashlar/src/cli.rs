@@ -1,11 +1,13 @@
 //! The command line.
 
+mod dispute;
 mod governance;
 mod member;
 mod network;
+mod pause;
 mod stake;
 
-pub use self::{governance::*, member::*, network::*, stake::*};
+pub use self::{dispute::*, governance::*, member::*, network::*, pause::*, stake::*};
 
 use crate::version;
 use alloy_primitives::FixedBytes;
@@ -58,6 +60,10 @@ pub enum Command {
     Member(MemberArgs),
     /// Who validates by bond, in a network that began so: bond, unbond, withdraw
     Stake(StakeArgs),
+    /// Stop deployments, a contract or an organization for a time, together and at once
+    Pause(PauseArgs),
+    /// Claims of one organization against another: evidence, answer, ruling by the others, compensation
+    Dispute(DisputeArgs),
     /// Found a network with other organizations, or join one
     Network(NetworkArgs),
     /// Check a receipt offline: exit 0 valid, 1 invalid, 2 cannot read

@@ -1,9 +1,10 @@
 //! Files of a network on disk: secrets for their owner only, writes that are whole or not there.
 
 use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read as _, Seek as _, Write as _},
+    io::{self, ErrorKind, Read as _, Seek as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -16,6 +17,18 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<()> {
 /// Writes a file anyone may read, whole or not at all, durable on return.
 pub fn write_public(path: &Path, content: &[u8]) -> Result<()> {
     write(path, content, 0o644)
+}
+
+/// The SHA-256 of a file, of any size.
+pub fn sha256(path: &Path) -> io::Result<[u8; 32]> {
+    let (mut hasher, mut file) = (Sha256::new(), File::open(path)?);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
@@ -41,7 +54,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<()> {
 
 /// Overwrites a secret and removes its file, durably.
 pub fn erase(path: &Path) -> Result<()> {
-    let erased = || -> std::io::Result<()> {
+    let erased = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(path)?;
         let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
         file.write_all(&vec![0; length])?;

@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod cli;
 mod demo;
+mod dispute;
 mod doctor;
 mod export;
 mod files;
@@ -18,6 +19,8 @@ mod member;
 mod network;
 mod node;
 mod p2p;
+mod pause;
+mod shown;
 mod shutdown;
 mod sim;
 mod stake;
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
         Command::Stake(args) => stake::stake(&args),
+        Command::Pause(args) => pause::pause(&args),
+        Command::Dispute(args) => dispute::dispute(&args),
         Command::Network(args) => network::command(&args),
         Command::Completions(args) => {
             clap_complete::generate(

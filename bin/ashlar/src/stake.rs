@@ -3,6 +3,7 @@
 use crate::{
     ask::ask,
     cli::{SignerArgs, StakeArgs, StakeCommand},
+    shown::{span, time},
     wallet::Wallet,
 };
 use alloy_primitives::{B256, U256, utils::format_ether};
@@ -13,8 +14,7 @@ use client::{
 };
 use commonware_codec::{Copying, DecodeExt as _};
 use contracts::{SystemContract, abi::IStake};
-use humantime::{format_duration, format_rfc3339_seconds};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use types::PublicKey;
 
 /// `ashlar stake`.
@@ -106,7 +106,7 @@ async fn show(nodes: &Nodes, json: bool) -> Result<()> {
         "{} seats; a validator bonds at least {}; what is unbonded is held for {}",
         stake.seats,
         ether(stake.minimum),
-        format_duration(Duration::from_secs(stake.unbonding_period))
+        span(stake.unbonding_period)
     );
     for candidate in &stake.candidates {
         println!("{}", line(candidate));
@@ -146,29 +146,17 @@ fn ether(wei: U256) -> String {
     format!("{text} ether")
 }
 
-/// A Unix time in UTC, if there is such a year.
-fn time(second: u64) -> String {
-    const YEAR_10000: u64 = 253_402_300_800;
-    if second >= YEAR_10000 {
-        return format!("second {second}");
-    }
-    let at: SystemTime = UNIX_EPOCH + Duration::from_secs(second);
-    format_rfc3339_seconds(at).to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ether, time};
+    use super::ether;
     use alloy_primitives::U256;
 
     #[test]
-    fn amounts_and_times_are_short() {
+    fn amounts_are_short() {
         let wei = |wei: u128| ether(U256::from(wei));
         assert_eq!(wei(0), "0 ether");
         assert_eq!(wei(1), "0.000000000000000001 ether");
         assert_eq!(wei(1_500_000_000_000_000_000), "1.5 ether");
         assert_eq!(wei(10_000_000_000_000_000_000), "10 ether");
-        assert_eq!(time(0), "1970-01-01T00:00:00Z");
-        assert_eq!(time(u64::MAX), format!("second {}", u64::MAX));
     }
 }

@@ -9,7 +9,7 @@ use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use anyhow::{Context as _, Result, bail};
 use client::{
-    governance::{Decided, Final, Governance},
+    governance::{Decided, Final, Governance, Unsigned},
     rpc::Nodes,
 };
 use contracts::SystemContract;
@@ -67,11 +67,17 @@ impl Wallet {
         value: U256,
         call: &C,
     ) -> Result<Final> {
-        let governance = Governance(nodes);
         let from = self.address();
-        let prepared = governance
-            .prepare_paying(from, contract, value, call)
-            .await?;
+        let governance = Governance(nodes);
+        let prepared = governance.prepare_paying(from, contract, value, call);
+        self.submit(nodes, prepared.await?).await
+    }
+
+    /// Signs a transaction that was prepared for this account, sends it, and waits until it is final.
+    ///
+    /// # Errors
+    /// When it fails in its block.
+    pub async fn submit(&self, nodes: &Nodes, prepared: Unsigned) -> Result<Final> {
         let transaction = TxEip1559 {
             chain_id: prepared.chain_id.to(),
             nonce: prepared.nonce.to(),
@@ -84,7 +90,7 @@ impl Wallet {
         };
         let signature = self.0.sign_hash_sync(&transaction.signature_hash())?;
         let raw = TxEnvelope::from(transaction.into_signed(signature)).encoded_2718();
-        match governance.submit(&raw.into()).await? {
+        match Governance(nodes).submit(&raw.into()).await? {
             Decided::Done(done) => Ok(done),
             Decided::Overtaken(_) => bail!(
                 "it failed in its block, though it would have passed just before: somebody was faster. Look again, and repeat it if it is still wanted"

@@ -1,21 +1,18 @@
 //! Calls of the gateway's REST interface.
 
+mod decision;
+
 use std::time::Duration;
 
 use alloy_primitives::{B256, Bytes};
 use proof::Receipt;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    governance::{
-        Final, NodeRequest, Proposal, ProposalPage, ProposalRequest, SignedRequest, StepRequest,
-        Unsigned, VoteRequest,
-    },
-    members::Members,
     problem::Problem,
     record::{Record, RecordAccepted, RecordErased, RecordPage, RecordRequest, RecordStatus},
     rpc::address,
-    stake::{BondRequest, Stake, UnbondRequest, WithdrawRequest},
 };
 
 /// Largest answer that is read: sixteen attachments would be fetched one by one.
@@ -130,7 +127,7 @@ impl Gateway {
 
     /// `GET /v1/records/{id}`.
     pub async fn read(&self, id: &B256) -> Result<Record, GatewayError> {
-        json(send(self.call(Method::GET, &format!("v1/records/{id}"))).await?).await
+        self.get(&format!("v1/records/{id}")).await
     }
 
     /// `GET /v1/records`: a page, the newest first.
@@ -200,107 +197,21 @@ impl Gateway {
         json(send(self.call(Method::DELETE, &format!("v1/records/{id}/content"))).await?).await
     }
 
-    /// `GET /v1/governance/proposals`: a page, the newest first.
-    pub async fn proposals(&self, before: Option<u64>) -> Result<ProposalPage, GatewayError> {
-        let query = before.map_or(String::new(), |before| format!("?before={before}"));
-        let call = self.call(Method::GET, &format!("v1/governance/proposals{query}"));
-        json(send(call).await?).await
-    }
-
-    /// `GET /v1/governance/proposals/{number}`.
-    pub async fn proposal(&self, number: u64) -> Result<Proposal, GatewayError> {
-        let call = self.call(Method::GET, &format!("v1/governance/proposals/{number}"));
-        json(send(call).await?).await
-    }
-
-    /// `POST /v1/governance/proposals`: the transaction that makes a proposal, to be signed.
-    pub async fn prepare_proposal(
-        &self,
-        request: &ProposalRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let call = self.call(Method::POST, "v1/governance/proposals");
-        json(send(call.json(request)).await?).await
-    }
-
-    /// `POST /v1/governance/proposals/{number}/votes`: the transaction that votes, to be signed.
-    pub async fn prepare_vote(
-        &self,
-        number: u64,
-        request: &VoteRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let path = format!("v1/governance/proposals/{number}/votes");
-        json(send(self.call(Method::POST, &path).json(request)).await?).await
-    }
-
-    /// `POST /v1/governance/proposals/{number}/cancel`: the transaction that withdraws a proposal, to be signed.
-    pub async fn prepare_cancel(
-        &self,
-        number: u64,
-        request: &StepRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let path = format!("v1/governance/proposals/{number}/cancel");
-        json(send(self.call(Method::POST, &path).json(request)).await?).await
-    }
-
-    /// `POST /v1/governance/proposals/{number}/execute`: the transaction that does what was decided, to be signed.
-    pub async fn prepare_execution(
-        &self,
-        number: u64,
-        request: &StepRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let path = format!("v1/governance/proposals/{number}/execute");
-        json(send(self.call(Method::POST, &path).json(request)).await?).await
-    }
-
-    /// `POST /v1/governance/transactions`: sends what was signed, and returns when it is final.
-    pub async fn decide(&self, raw: Bytes) -> Result<Final, GatewayError> {
-        let call = self.call(Method::POST, "v1/governance/transactions");
-        json(send(call.json(&SignedRequest { raw })).await?).await
-    }
-
-    /// `GET /v1/members`.
-    pub async fn members(&self) -> Result<Members, GatewayError> {
-        json(send(self.call(Method::GET, "v1/members")).await?).await
-    }
-
-    /// `POST /v1/members/nodes`: the transaction that says what a node does, to be signed.
-    pub async fn prepare_node(&self, request: &NodeRequest) -> Result<Unsigned, GatewayError> {
-        let call = self.call(Method::POST, "v1/members/nodes");
-        json(send(call.json(request)).await?).await
-    }
-
-    /// `GET /v1/stake`.
-    pub async fn stake(&self) -> Result<Stake, GatewayError> {
-        json(send(self.call(Method::GET, "v1/stake")).await?).await
-    }
-
-    /// `POST /v1/stake/bonds`: the transaction that adds to a bond, to be signed.
-    pub async fn prepare_bond(&self, request: &BondRequest) -> Result<Unsigned, GatewayError> {
-        let call = self.call(Method::POST, "v1/stake/bonds");
-        json(send(call.json(request)).await?).await
-    }
-
-    /// `POST /v1/stake/unbondings`: the transaction that takes from a bond, to be signed.
-    pub async fn prepare_unbonding(
-        &self,
-        request: &UnbondRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let call = self.call(Method::POST, "v1/stake/unbondings");
-        json(send(call.json(request)).await?).await
-    }
-
-    /// `POST /v1/stake/withdrawals`: the transaction that pays what was unbonded, to be signed.
-    pub async fn prepare_withdrawal(
-        &self,
-        request: &WithdrawRequest,
-    ) -> Result<Unsigned, GatewayError> {
-        let call = self.call(Method::POST, "v1/stake/withdrawals");
-        json(send(call.json(request)).await?).await
-    }
-
     /// Whether the gateway can do its work: its own answer if it cannot.
     pub async fn ready(&self) -> Result<(), GatewayError> {
         send(self.call(Method::GET, "readyz")).await.map(drop)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GatewayError> {
+        json(send(self.call(Method::GET, path)).await?).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<T, GatewayError> {
+        json(send(self.call(Method::POST, path).json(request)).await?).await
     }
 
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
@@ -323,7 +234,7 @@ async fn send(call: RequestBuilder) -> Result<Response, GatewayError> {
     Err(GatewayError::Refused(problem))
 }
 
-async fn json<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, GatewayError> {
+async fn json<T: DeserializeOwned>(response: Response) -> Result<T, GatewayError> {
     let status = response.status().as_u16();
     let body = read(response).await?;
     serde_json::from_slice(&body).map_err(|error| GatewayError::Malformed {

@@ -3,7 +3,7 @@
 #[cfg(feature = "net")]
 mod decide;
 #[cfg(feature = "net")]
-mod read;
+pub(crate) mod read;
 
 #[cfg(feature = "net")]
 pub use decide::Decided;
@@ -42,10 +42,26 @@ pub struct Proposal {
     pub impossible: Option<String>,
 }
 
-/// How a vote stands.
+/// How the vote on a proposal stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Vote {
+    /// Who said what.
+    #[serde(flatten)]
+    pub ballot: Ballot,
+    /// From when on the proposal can be executed, once it is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable_from: Option<u64>,
+    /// Seconds from acceptance to execution.
+    pub timelock: u32,
+    /// Seconds during which it can be executed.
+    pub window: u32,
+}
+
+/// What organizations said to something: a proposal, a motion, a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Ballot {
     /// Organizations that have a vote.
     pub electorate: u16,
     /// How many must approve.
@@ -56,13 +72,6 @@ pub struct Vote {
     pub rejected: Vec<String>,
     /// When it closes.
     pub closes: u64,
-    /// From when on the proposal can be executed, once it is accepted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub executable_from: Option<u64>,
-    /// Seconds from acceptance to execution.
-    pub timelock: u32,
-    /// Seconds during which it can be executed.
-    pub window: u32,
 }
 
 /// The beginning of an epoch.
@@ -219,7 +228,7 @@ pub struct ProposalRequest {
     pub actions: Vec<ProposedAction>,
 }
 
-/// The body of `POST /v1/governance/proposals/{number}/votes`.
+/// The body of a vote: `POST /v1/governance/proposals/{number}/votes` and `POST /v1/disputes/{number}/votes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -227,11 +236,11 @@ pub struct VoteRequest {
     /// The administrator that will sign.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub from: Address,
-    /// Whether it approves; otherwise it rejects.
+    /// Whether it approves of the proposal, or upholds the claim; otherwise it rejects.
     pub approve: bool,
 }
 
-/// The body of `POST /v1/governance/proposals/{number}/cancel` and `…/execute`.
+/// The body of a step that needs no more words: to cancel or execute a proposal, approve of a motion, withdraw a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -239,35 +248,6 @@ pub struct StepRequest {
     /// The account that will sign.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub from: Address,
-}
-
-/// The body of `POST /v1/members/nodes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct NodeRequest {
-    /// The administrator that will sign.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub from: Address,
-    /// The node's ed25519 network key, 32 bytes in hex.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub key: B256,
-    /// What it does.
-    pub role: NodeRole,
-}
-
-/// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum NodeRole {
-    /// Nothing: it is no node of the organization any more.
-    None,
-    /// It follows the chain.
-    Observer,
-    /// It signs.
-    Validator,
 }
 
 /// A transaction for a wallet to sign, as `eth_signTransaction` takes it. It was tried out, and would succeed now.
@@ -324,6 +304,12 @@ pub struct Final {
     /// The block it is final in.
     pub block: u64,
     /// The proposal that it made, if it made one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<u64>,
+    /// The motion that it made, if it made one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub motion: Option<u64>,
+    /// The dispute that it began, if it began one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<u64>,
 }

@@ -4,7 +4,7 @@
 pub(crate) mod read;
 
 use crate::governance::EpochStart;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 /// Who is in a network.
@@ -63,4 +63,61 @@ pub struct Signing {
     pub quorum: u64,
     /// From when on a validator signs that is registered now.
     pub changes_from: EpochStart,
+}
+
+/// The body of `POST /v1/members/nodes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NodeRequest {
+    /// The administrator that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// The node's ed25519 network key, 32 bytes in hex.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub key: B256,
+    /// What it does.
+    pub role: NodeRole,
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum NodeRole {
+    /// Nothing: it is no node of the organization any more.
+    None,
+    /// It follows the chain.
+    Observer,
+    /// It signs.
+    Validator,
+}
+
+/// The body of `POST /v1/members/accounts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountRequest {
+    /// The administrator that will sign.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub from: Address,
+    /// The account of its organization: a free one, or one that it has.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub account: Address,
+    /// All that it may do from then on. Nothing: it is no account of the organization any more.
+    pub permissions: Vec<Permission>,
+}
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Call contracts.
+    Transact,
+    /// Create contracts.
+    Deploy,
+    /// Vote, and say what the organization's accounts and nodes do.
+    Administer,
 }

@@ -1,5 +1,10 @@
 //! The Solidity interfaces, word for word what the committed artifacts declare; `tests/it/interface.rs` compares them.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "as many as the contract's event has"
+)]
+
 use alloy_sol_types::sol;
 
 sol! {
@@ -230,5 +235,82 @@ sol! {
         function actionsOf(uint256 proposal) external view returns (Action[] memory actions);
         function proposals() external view returns (uint256 count);
         function outlook() external view returns (Outlook memory seen);
+    }
+
+    /// Motions to stop something for a time (`contracts/src/interfaces/IPause.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IPause {
+        struct Motion {
+            bytes32 proposer;
+            bytes32 subject;
+            uint8 scope;
+            bool carried;
+            uint32 duration;
+        }
+
+        event MotionMade(uint256 indexed motion, bytes32 indexed proposer, uint8 scope, bytes32 subject, uint256 duration, IGovernance.Tally tally);
+
+        error InvalidSubject(uint8 scope, bytes32 subject);
+        error InvalidDuration(uint256 duration, uint256 greatest);
+        error UnknownMotion(uint256 motion);
+        error NotVoter(address account);
+        error NotEligible(bytes32 organization);
+        error AlreadyVoted(bytes32 organization);
+        error BallotNotOpen();
+
+        function movePause(uint8 scope, bytes32 subject, uint256 duration) external returns (uint256 motion);
+        function moveLift(uint8 scope, bytes32 subject) external returns (uint256 motion);
+        function approve(uint256 motion) external;
+        function pausedUntil(uint8 scope, bytes32 subject) external view returns (uint256 until);
+        function motionAt(uint256 motion) external view returns (Motion memory found);
+        function tallyOf(uint256 motion) external view returns (IGovernance.Tally memory tally);
+        function choiceOf(uint256 motion, bytes32 organization) external view returns (uint8 choice);
+        function motions() external view returns (uint256 count);
+    }
+
+    /// Claims, answers and rulings (`contracts/src/interfaces/IDisputes.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IDisputes {
+        struct Dispute {
+            bytes32 claimant;
+            bytes32 respondent;
+            bytes32 subject;
+            bytes32 evidence;
+            bytes32 answer;
+            bytes32 compensation;
+            uint8 kind;
+            bool withdrawn;
+            uint48 votingFrom;
+            uint32 votingPeriod;
+            uint32 compensationPeriod;
+            uint48 compensationEnds;
+        }
+
+        event Claimed(uint256 indexed dispute, bytes32 indexed claimant, bytes32 indexed respondent, uint8 kind, bytes32 subject, bytes32 evidence, uint256 answerEnds, IGovernance.Tally tally);
+        event EvidenceAdded(uint256 indexed dispute, bytes32 indexed organization, bytes32 evidence);
+
+        error InvalidRespondent(bytes32 respondent);
+        error UnknownSubject(bytes32 subject);
+        error ZeroHash();
+        error NoJudges();
+        error WrongState(uint256 dispute, uint8 state);
+        error NotParty(uint256 dispute, bytes32 organization);
+        error NotVoter(address account);
+        error NotEligible(bytes32 organization);
+        error AlreadyVoted(bytes32 organization);
+        error BallotNotOpen();
+        error NoChoice();
+
+        function claim(bytes32 respondent, uint8 kind, bytes32 subject, bytes32 evidence) external returns (uint256 dispute);
+        function addEvidence(uint256 dispute, bytes32 evidence) external;
+        function answer(uint256 dispute, bytes32 answer_) external;
+        function vote(uint256 dispute, uint8 choice) external;
+        function withdraw(uint256 dispute) external;
+        function compensate(uint256 dispute, bytes32 transaction) external;
+        function stateOf(uint256 dispute) external view returns (uint8 state);
+        function disputeAt(uint256 dispute) external view returns (Dispute memory found);
+        function tallyOf(uint256 dispute) external view returns (IGovernance.Tally memory tally);
+        function choiceOf(uint256 dispute, bytes32 organization) external view returns (uint8 choice);
+        function disputes() external view returns (uint256 count);
     }
 }

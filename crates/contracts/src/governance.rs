@@ -1,6 +1,10 @@
 //! What `Governance` can be asked to do, and what it says when it refuses.
 
-use crate::abi::{IGovernance, IMembers, IParameters, ISuccession, IUpgrades};
+use crate::{
+    abi::{IGovernance, IMembers, IParameters, ISuccession, IUpgrades},
+    dispute,
+    system::SystemContract,
+};
 use alloc::{format, string::String};
 use alloy_primitives::{Address, B256, FixedBytes, U256};
 use alloy_sol_types::{SolCall, SolInterface};
@@ -411,6 +415,13 @@ pub enum Choice {
     Reject,
 }
 
+impl Choice {
+    /// What somebody says who approves, or else rejects.
+    pub const fn of(approve: bool) -> Self {
+        if approve { Self::Approve } else { Self::Reject }
+    }
+}
+
 /// The name of an `IGovernance.State`, in lower case.
 pub fn state(state: u8) -> &'static str {
     const NAMES: [&str; 8] = [
@@ -428,32 +439,56 @@ pub fn state(state: u8) -> &'static str {
 
 /// What a governing contract said when it refused, in its own words: the error's name and arguments. None for what is no error
 /// of theirs.
-pub fn refusal(revert: &[u8]) -> Option<String> {
+pub fn refusal(contract: SystemContract, revert: &[u8]) -> Option<String> {
     use crate::abi::{
-        IGovernance::IGovernanceErrors as Governance, IMembers::IMembersErrors as Members,
-        IParameters::IParametersErrors as Parameters, IStake::IStakeErrors as Stake,
+        IDisputes::IDisputesErrors as Disputes, IGovernance::IGovernanceErrors as Governance,
+        IMembers::IMembersErrors as Members, IParameters::IParametersErrors as Parameters,
+        IPause::IPauseErrors as Pause, IStake::IStakeErrors as Stake,
         ISuccession::ISuccessionErrors as Succession, IUpgrades::IUpgradesErrors as Upgrades,
     };
-    let governance = Governance::abi_decode(revert);
-    match &governance {
-        Ok(Governance::ActionFailed(failed)) => {
-            let reason = refusal(&failed.reason).unwrap_or_else(|| format!("{}", failed.reason));
-            let number = failed.index.saturating_add(U256::ONE);
-            return Some(format!("action {number}: {reason}"));
-        }
-        Ok(Governance::WrongState(wrong)) => {
-            let state = state(wrong.state);
-            return Some(format!("proposal {} is {state}", wrong.proposal));
-        }
-        _ => {}
+    match contract {
+        SystemContract::Governance => match Governance::abi_decode(revert).ok()? {
+            Governance::ActionFailed(failed) => {
+                let mut decided = DECIDED.into_iter();
+                let reason = decided.find_map(|contract| refusal(contract, &failed.reason));
+                let reason = reason.unwrap_or_else(|| format!("{}", failed.reason));
+                let number = failed.index.saturating_add(U256::ONE);
+                Some(format!("action {number}: {reason}"))
+            }
+            Governance::WrongState(wrong) => {
+                let state = state(wrong.state);
+                Some(format!("proposal {} is {state}", wrong.proposal))
+            }
+            other => Some(unwrapped(format!("{other:?}"))),
+        },
+        SystemContract::Disputes => match Disputes::abi_decode(revert).ok()? {
+            Disputes::WrongState(wrong) => {
+                let state = dispute::state(wrong.state);
+                Some(format!("dispute {} is {state}", wrong.dispute))
+            }
+            other => Some(unwrapped(format!("{other:?}"))),
+        },
+        SystemContract::Members => words(Members::abi_decode(revert)),
+        SystemContract::Parameters => words(Parameters::abi_decode(revert)),
+        SystemContract::Pause => words(Pause::abi_decode(revert)),
+        SystemContract::Stake => words(Stake::abi_decode(revert)),
+        SystemContract::Succession => words(Succession::abi_decode(revert)),
+        SystemContract::Upgrades => words(Upgrades::abi_decode(revert)),
+        // It is called by applications, and no part of governance.
+        SystemContract::Records => None,
     }
-    let said = governance.map(|error| format!("{error:?}"));
-    let said = said.or_else(|_| Members::abi_decode(revert).map(|error| format!("{error:?}")));
-    let said = said.or_else(|_| Parameters::abi_decode(revert).map(|error| format!("{error:?}")));
-    let said = said.or_else(|_| Upgrades::abi_decode(revert).map(|error| format!("{error:?}")));
-    let said = said.or_else(|_| Stake::abi_decode(revert).map(|error| format!("{error:?}")));
-    let said = said.or_else(|_| Succession::abi_decode(revert).map(|error| format!("{error:?}")));
-    said.ok().map(unwrapped)
+}
+
+/// Whose functions `Governance` calls when a proposal is executed.
+const DECIDED: [SystemContract; 4] = [
+    SystemContract::Members,
+    SystemContract::Parameters,
+    SystemContract::Upgrades,
+    SystemContract::Succession,
+];
+
+fn words<E: fmt::Debug, D>(error: Result<E, D>) -> Option<String> {
+    error.ok().map(|error| unwrapped(format!("{error:?}")))
 }
 
 /// `Name(Name { … })` as `Name { … }`.

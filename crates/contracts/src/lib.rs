@@ -21,6 +21,8 @@
 //! - [`stake`]: bonds, and which candidates validate in a bonded network
 //! - [`upgrade`]: from which height on which rules hold
 //! - [`succession`]: the network's end
+//! - [`pause`]: what can be stopped for a time
+//! - [`dispute`]: what a claim is about, and where it stands
 //! - [`permission`]: whether a transaction may be executed, by `Members`, `Pause` and `Succession`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
 #![no_std]
@@ -28,12 +30,14 @@
 extern crate alloc;
 
 pub mod abi;
+pub mod dispute;
 pub mod event;
 pub mod governance;
 pub mod history;
 mod layout;
 pub mod member;
 pub mod parameter;
+pub mod pause;
 pub mod permission;
 pub mod record;
 pub mod stake;

@@ -101,7 +101,7 @@ impl fmt::Display for Denied {
                 "Pause: the organization {organization} cannot transact until {until}"
             ),
             Self::Closed => f.write_str(
-                "Succession: the network is closed; only its governing contracts can be called. Ask its members which network goes on: ashlar network successor",
+                "Succession: the network is closed; only its governing contracts can be called. Ask its members which network goes on: ashlar network succession",
             ),
         }
     }

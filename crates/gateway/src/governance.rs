@@ -1,7 +1,7 @@
 //! `/v1/governance`: what the organizations decide together, and what it would lead to. Read from the organization's nodes,
 //! which are believed about it.
 
-pub(crate) mod decide;
+mod decide;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,40 +11,27 @@ use axum::{
     response::Response,
 };
 use client::{
-    governance::{Governance, GovernanceError, Proposal, ProposalPage},
+    governance::{Governance, Proposal, ProposalPage},
     problem::Problem,
 };
-use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     answer,
     app::App,
     auth::Tenant,
-    problem::{Code, Refusal},
-    query,
+    decision::{ListQuery, Part, numbered, refusal},
+    problem::Refusal,
 };
 
 /// How long a node may take for one of the questions about a proposal.
 pub(crate) const NODE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A proposal takes a node a score of questions.
-const LIMIT_DEFAULT: u16 = 10;
-const LIMIT_MAX: u16 = 20;
 
 pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(list_proposals, decide::propose))
         .routes(routes!(read_proposal))
         .merge(decide::router())
-}
-
-/// Which part of the list.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    limit: Option<u16>,
-    before: Option<u64>,
 }
 
 /// List proposals
@@ -71,22 +58,17 @@ async fn list_proposals(
     _: Tenant,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let query = query::parameters(query)?;
-    let limit = query::limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let part = Part::asked(query)?;
     let governance = Governance(&app.nodes);
     let last = governance.count().await.map_err(refusal)?;
-    let last = query
-        .before
-        .map_or(last, |before| last.min(before.saturating_sub(1)));
-    let numbers = (1..=last).rev().take(limit.into());
-    let mut proposals = Vec::with_capacity(limit.into());
+    let (numbers, next_before) = part.numbers(last);
+    let mut proposals = Vec::with_capacity(numbers.len());
     for number in numbers {
         proposals.push(governance.proposal(number).await.map_err(refusal)?);
     }
-    let least = proposals.last().map(|proposal| proposal.number);
     let page = ProposalPage {
         proposals,
-        next_before: least.filter(|number| *number > 1),
+        next_before,
     };
     Ok(answer::json(StatusCode::OK, app.height(), &page))
 }
@@ -114,18 +96,7 @@ async fn read_proposal(
     _: Tenant,
     number: Result<Path<u64>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    let Path(number) =
-        number.map_err(|error| Refusal::new(Code::ParameterInvalid, error.body_text()))?;
-    let found = Governance(&app.nodes).proposal(number).await;
+    let found = Governance(&app.nodes).proposal(numbered(number)?).await;
     let found = found.map_err(refusal)?;
     Ok(answer::json(StatusCode::OK, app.height(), &found))
-}
-
-pub(crate) fn refusal(error: GovernanceError) -> Refusal {
-    let code = match error {
-        GovernanceError::NoProposal(_) => Code::ProposalNotFound,
-        GovernanceError::Refused(_) => Code::GovernanceRefused,
-        GovernanceError::Rpc(_) | GovernanceError::NotGoverned(_) => Code::NodeUnavailable,
-    };
-    Refusal::new(code, format!("{error}."))
 }

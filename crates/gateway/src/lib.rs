@@ -12,7 +12,8 @@
 //!
 //! - [`config`]: what is configured; [`start`](Gateway): from configuration to a running gateway
 //! - `serve`, `admit`, `auth`, `problem`: what every request meets
-//! - `record`: the routes of `/v1/records`; `governance`: those of `/v1/governance`
+//! - `record`: the routes of `/v1/records`
+//! - `governance`, `member`, `stake`, `pause`, `dispute`: those of what the organizations decide; `decision`: what they share
 //! - `backup`: what must not be lost
 //! - `health`, `metrics`, `page`: what operators and people look at
 //!
@@ -25,12 +26,15 @@ mod auth;
 mod backup;
 mod body;
 pub mod config;
+mod decision;
+mod dispute;
 mod error;
 mod governance;
 mod health;
 mod member;
 mod metrics;
 mod page;
+mod pause;
 mod problem;
 mod query;
 mod record;

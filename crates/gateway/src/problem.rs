@@ -22,6 +22,7 @@ pub(crate) enum Code {
     ContentTypeUnsupported,
     CursorInvalid,
     DataTooLarge,
+    DisputeNotFound,
     FieldInvalid,
     FieldMissing,
     FieldUnknown,
@@ -37,6 +38,7 @@ pub(crate) enum Code {
     JsonNumberInexact,
     JsonTooDeep,
     MethodNotAllowed,
+    MotionNotFound,
     NodeUnavailable,
     NotFound,
     NotReady,
@@ -153,7 +155,8 @@ impl Code {
                 "governance_refused",
                 S::CONFLICT,
                 "The contract refuses",
-                "Read `detail`: it is what the contract says. `GET /v1/governance/proposals` tells how proposals stand.",
+                "Read `detail`: it is what the contract says. `GET /v1/governance/proposals`, `/v1/pauses/motions` and \
+                 `/v1/disputes` tell how things stand.",
             ),
             Self::IdConflict => (
                 "id_conflict",
@@ -245,6 +248,18 @@ impl Code {
                 S::BAD_REQUEST,
                 "A part of the address is not valid",
                 "Correct the parameter; /docs describes each.",
+            ),
+            Self::DisputeNotFound => (
+                "dispute_not_found",
+                S::NOT_FOUND,
+                "No such dispute",
+                "List what there is: GET /v1/disputes.",
+            ),
+            Self::MotionNotFound => (
+                "motion_not_found",
+                S::NOT_FOUND,
+                "No such motion",
+                "List what there is: GET /v1/pauses/motions.",
             ),
             Self::ProposalNotFound => (
                 "proposal_not_found",

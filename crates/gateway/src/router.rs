@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     admit::admit,
     app::App,
-    governance, health, member, metrics, page,
+    decision, dispute, governance, health, member, metrics, page, pause,
     problem::{Code, Refusal},
     record, stake,
 };
@@ -46,9 +46,12 @@ type Routes = OpenApiRouter<Arc<App>>;
 fn routes(admission: impl FnOnce(Routes) -> Routes) -> (Router<Arc<App>>, OpenApi) {
     let work = OpenApiRouter::new()
         .merge(record::router())
+        .merge(decision::router())
         .merge(governance::router())
         .merge(member::router())
         .merge(stake::router())
+        .merge(pause::router())
+        .merge(dispute::router())
         .routes(routes!(page::home));
     let (router, mut document) = admission(work)
         .routes(routes!(page::docs))

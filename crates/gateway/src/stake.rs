@@ -21,10 +21,7 @@ use crate::{
     answer,
     app::App,
     auth::Tenant,
-    governance::{
-        self,
-        decide::{prepare, prepare_paying, read},
-    },
+    decision::{prepare, prepare_paying, read, refusal},
     problem::Refusal,
 };
 
@@ -53,7 +50,7 @@ pub(crate) fn router() -> OpenApiRouter<Arc<App>> {
 )]
 async fn read_stake(State(app): State<Arc<App>>, _: Tenant) -> Result<Response, Refusal> {
     let stake = Stake::read(&app.nodes).await;
-    let stake = stake.map_err(governance::refusal)?;
+    let stake = stake.map_err(refusal)?;
     Ok(answer::json(StatusCode::OK, app.height(), &stake))
 }
 

@@ -1,11 +1,8 @@
 //! A proposal as people read it.
 
+use crate::shown::{Votes, by, plain, span, time};
 use client::governance::{EpochStart, Outlook, Proposal};
-use humantime::{format_duration, format_rfc3339_seconds};
-use std::{
-    fmt,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::fmt;
 
 /// A proposal with its vote, and the network before and after it.
 pub(super) struct Shown<'a>(pub &'a Proposal);
@@ -16,9 +13,9 @@ pub(super) fn line(proposal: &Proposal) -> String {
         "{:>4}  {:<10}  {} of {} approve, {} reject  {}",
         proposal.number,
         proposal.state,
-        proposal.vote.approved.len(),
-        proposal.vote.required,
-        proposal.vote.rejected.len(),
+        proposal.vote.ballot.approved.len(),
+        proposal.vote.ballot.required,
+        proposal.vote.ballot.rejected.len(),
         plain(&proposal.actions.join("; ")),
     )
 }
@@ -41,24 +38,8 @@ impl fmt::Display for Shown<'_> {
             writeln!(f, "  {}", plain(action))?;
         }
         let vote = &proposal.vote;
-        let by = |names: &[String]| match names {
-            [] => "nobody".to_owned(),
-            names => plain(&names.join(", ")),
-        };
         writeln!(f, "\nvote")?;
-        writeln!(
-            f,
-            "  approved by {}; rejected by {}",
-            by(&vote.approved),
-            by(&vote.rejected)
-        )?;
-        writeln!(
-            f,
-            "  {} of {} organizations must approve, until {}",
-            vote.required,
-            vote.electorate,
-            time(vote.closes)
-        )?;
+        write!(f, "{}", Votes(&vote.ballot))?;
         match vote.executable_from {
             Some(from) => writeln!(
                 f,
@@ -100,37 +81,5 @@ impl fmt::Display for Shown<'_> {
             write!(f, "\n\nIT CANNOT BE DONE AS THINGS ARE: {impossible}")?;
         }
         Ok(())
-    }
-}
-
-/// Text that others chose, without what a terminal would obey.
-fn plain(text: &str) -> String {
-    let escape = |letter: char| match letter {
-        '"' | '\'' => letter.to_string(),
-        other => other.escape_debug().to_string(),
-    };
-    text.chars().map(escape).collect()
-}
-
-/// A Unix time in UTC.
-fn time(second: u64) -> impl fmt::Display {
-    format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(second))
-}
-
-fn span(seconds: u32) -> impl fmt::Display {
-    format_duration(Duration::from_secs(seconds.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn what_others_wrote_commands_no_terminal() {
-        assert_eq!(plain("add \"Müller & Söhne\""), "add \"Müller & Söhne\"");
-        assert_eq!(
-            plain("a\u{1b}[2Jb\nc\u{202e}d"),
-            "a\\u{1b}[2Jb\\nc\\u{202e}d"
-        );
     }
 }

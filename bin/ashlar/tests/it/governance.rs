@@ -6,9 +6,8 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use client::{
     gateway::{Gateway, GatewayError},
-    governance::{
-        NodeRequest, NodeRole, ProposalRequest, ProposedAction, StepRequest, Unsigned, VoteRequest,
-    },
+    governance::{ProposalRequest, ProposedAction, StepRequest, Unsigned, VoteRequest},
+    members::{AccountRequest, NodeRequest, NodeRole, Permission},
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -216,6 +215,28 @@ fn decisions_are_made_over_rest() {
             ..node
         };
         refused(gateway.prepare_node(&foreign).await);
+
+        let account = AccountRequest {
+            from,
+            account: Address::repeat_byte(8),
+            permissions: vec![Permission::Transact, Permission::Deploy],
+        };
+        let foreign = AccountRequest {
+            from: Address::repeat_byte(9),
+            ..account.clone()
+        };
+        let said = refused(gateway.prepare_account(&foreign).await);
+        assert!(said.contains("NotAdministrator"), "{said}");
+        let prepared = gateway.prepare_account(&account).await.unwrap();
+        gateway.decide(sign(prepared)).await.unwrap();
+        let gone = AccountRequest {
+            permissions: vec![],
+            ..account
+        };
+        let prepared = gateway.prepare_account(&gone).await.unwrap();
+        gateway.decide(sign(prepared)).await.unwrap();
+        let said = refused(gateway.prepare_account(&gone).await);
+        assert!(said.contains("UnknownAccount"), "{said}");
 
         // A transfer is nobody's decision.
         let mut prepared = gateway

@@ -2,11 +2,13 @@
 
 mod backup;
 mod consortium;
+mod dispute;
 mod doctor;
 mod export;
 mod follower;
 mod governance;
 mod network;
+mod pause;
 mod peers;
 mod stake;
 mod start;

@@ -1,11 +1,11 @@
 //! Deciding: transactions that call system contracts, made ready for whoever signs them, and sent once they are signed.
 
 use super::{Final, Governance, GovernanceError, ProposedAction, Unsigned};
-use alloy_primitives::{Address, B256, Bytes, LogData, U64, U128, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use alloy_sol_types::{SolCall, SolEvent as _};
 use contracts::{
     SystemContract,
-    abi::IGovernance,
+    abi::{IDisputes, IGovernance, IPause},
     governance::{Action, UnknownParameter},
 };
 use serde::Deserialize;
@@ -128,7 +128,8 @@ impl Governance<'_> {
     ) -> Result<Unsigned, GovernanceError> {
         let (to, data) = (contract.address(), Bytes::from(call.abi_encode()));
         let request = json!({ "from": from, "to": to, "value": value, "data": data });
-        let gas: U64 = self.0.call("eth_estimateGas", [request]).await?;
+        let gas = self.0.call("eth_estimateGas", [request]).await;
+        let gas: U64 = gas.map_err(|error| GovernanceError::by(contract, error))?;
         let chain_id: U64 = self.0.call("eth_chainId", [(); 0]).await?;
         let pending = (from, "pending");
         let nonce: U64 = self.0.call("eth_getTransactionCount", pending).await?;
@@ -158,16 +159,44 @@ impl Governance<'_> {
         if receipt.status != U64::ONE {
             return Ok(Decided::Overtaken(receipt.transaction_hash));
         }
-        let governance = SystemContract::Governance.address();
-        let made = receipt.logs.into_iter().find_map(|log| {
-            let data = LogData::new_unchecked(log.topics, log.data);
-            let made = IGovernance::Proposed::decode_log_data(&data).ok();
-            made.filter(|_| log.address == governance)
-        });
-        Ok(Decided::Done(Final {
+        let mut done = Final {
             transaction_hash: receipt.transaction_hash,
             block: receipt.block_number.to(),
-            proposal: made.map(|made| made.proposal.saturating_to()),
-        }))
+            proposal: None,
+            motion: None,
+            dispute: None,
+        };
+        for log in receipt.logs {
+            note(&mut done, log);
+        }
+        Ok(Decided::Done(done))
+    }
+}
+
+/// Notes the number of what a transaction made, if this log says it.
+fn note(done: &mut Final, log: Logged) {
+    let Logged {
+        address,
+        topics,
+        data,
+    } = log;
+    if address == SystemContract::Governance.address() {
+        let made = IGovernance::Proposed::decode_raw_log(topics, &data);
+        done.proposal = made
+            .ok()
+            .map(|made| made.proposal.saturating_to())
+            .or(done.proposal);
+    } else if address == SystemContract::Pause.address() {
+        let made = IPause::MotionMade::decode_raw_log(topics, &data);
+        done.motion = made
+            .ok()
+            .map(|made| made.motion.saturating_to())
+            .or(done.motion);
+    } else if address == SystemContract::Disputes.address() {
+        let made = IDisputes::Claimed::decode_raw_log(topics, &data);
+        done.dispute = made
+            .ok()
+            .map(|made| made.dispute.saturating_to())
+            .or(done.dispute);
     }
 }

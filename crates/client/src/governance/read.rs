@@ -1,6 +1,6 @@
 //! Reading what was proposed, from one of several nodes. They are believed.
 
-use super::{EpochStart, Outlook, Proposal, Vote};
+use super::{Ballot, EpochStart, Outlook, Proposal, Vote};
 use crate::{
     node::{self, Committee, Upgrades},
     rpc::{Nodes, RpcError},
@@ -22,32 +22,39 @@ use std::collections::BTreeMap;
 pub enum GovernanceError {
     /// No node answered.
     #[error(transparent)]
-    Rpc(RpcError),
+    Rpc(#[from] RpcError),
     /// A contract refused, in its words.
     #[error("refused: {0}")]
     Refused(String),
     /// There is no proposal with this number.
     #[error("there is no proposal {0}")]
     NoProposal(u64),
+    /// There is no motion with this number.
+    #[error("there is no motion {0}")]
+    NoMotion(u64),
+    /// There is no dispute with this number.
+    #[error("there is no dispute {0}")]
+    NoDispute(u64),
     /// The network has no such contract, or another one than ours.
     #[error("{0:?} did not answer as it should: this network has no governing contracts")]
     NotGoverned(SystemContract),
 }
 
-impl From<RpcError> for GovernanceError {
-    fn from(error: RpcError) -> Self {
+impl GovernanceError {
+    /// The words of the contract that was called, if it was that which refused.
+    pub(super) fn by(contract: SystemContract, error: RpcError) -> Self {
         match error {
             RpcError::Refused {
                 revert: Some(revert),
                 ..
-            } => Self::Refused(said(&revert)),
+            } => Self::Refused(said(contract, &revert)),
             other => Self::Rpc(other),
         }
     }
 }
 
-fn said(revert: &Bytes) -> String {
-    refusal(revert).unwrap_or_else(|| format!("reverted with {revert}"))
+fn said(contract: SystemContract, revert: &Bytes) -> String {
+    refusal(contract, revert).unwrap_or_else(|| format!("reverted with {revert}"))
 }
 
 /// The governing contracts of a network.
@@ -63,6 +70,11 @@ const REJECTED: u8 = Choice::Reject as u8;
 struct Logged {
     topics: Vec<B256>,
     data: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Latest {
+    timestamp: U64,
 }
 
 impl Governance<'_> {
@@ -101,18 +113,11 @@ impl Governance<'_> {
         let encoded = self
             .ask(governance, &IGovernance::actionsOfCall { proposal })
             .await?;
-        let (mut approved, mut rejected) = (Vec::new(), Vec::new());
-        for organization in names.keys().copied() {
-            let call = IGovernance::choiceOfCall {
-                proposal,
-                organization,
-            };
-            match self.ask(governance, &call).await? {
-                APPROVED => approved.push(name(&names, organization)),
-                REJECTED => rejected.push(name(&names, organization)),
-                _ => {}
-            }
-        }
+        let choice = |organization| IGovernance::choiceOfCall {
+            proposal,
+            organization,
+        };
+        let ballot = self.ballot(governance, &names, &tally, choice).await?;
         let mut actions = Vec::with_capacity(encoded.len());
         for action in &encoded {
             actions.push(self.describe(&names, action).await?);
@@ -141,15 +146,11 @@ impl Governance<'_> {
         Ok(Proposal {
             number,
             state: state.to_owned(),
-            proposer: name(&names, found.proposer),
+            proposer: names.of(found.proposer),
             description: self.description(proposal, tally.snapshot.to()).await?,
             actions,
             vote: Vote {
-                electorate: tally.electorate,
-                required: tally.required,
-                approved,
-                rejected,
-                closes: tally.closes.to(),
+                ballot,
                 executable_from: (executable_from > 0).then_some(executable_from),
                 timelock: found.timelock,
                 window: found.window,
@@ -193,7 +194,8 @@ impl Governance<'_> {
         contract: SystemContract,
         call: &C,
     ) -> Result<C::Return, GovernanceError> {
-        let data = self.call(contract, call).await?;
+        let data = self.call(contract, call).await;
+        let data = data.map_err(|error| GovernanceError::by(contract, error))?;
         C::abi_decode_returns(&data).map_err(|_| GovernanceError::NotGoverned(contract))
     }
 
@@ -219,7 +221,7 @@ impl Governance<'_> {
                 ..
             }) => match IGovernance::Simulated::abi_decode(&revert) {
                 Ok(simulated) => Ok(simulated.outlook),
-                Err(_) => Err(GovernanceError::Refused(said(&revert))),
+                Err(_) => Err(GovernanceError::Refused(said(contract, &revert))),
             },
             Err(error) => Err(error.into()),
             // It always reverts.
@@ -227,8 +229,33 @@ impl Governance<'_> {
         }
     }
 
+    /// What the organizations said, of which `choice` asks.
+    pub(crate) async fn ballot<C: SolCall<Return = u8>>(
+        &self,
+        contract: SystemContract,
+        names: &Names,
+        tally: &IGovernance::Tally,
+        choice: impl Fn(B256) -> C,
+    ) -> Result<Ballot, GovernanceError> {
+        let (mut approved, mut rejected) = (Vec::new(), Vec::new());
+        for (organization, name) in &names.0 {
+            match self.ask(contract, &choice(*organization)).await? {
+                APPROVED => approved.push(name.clone()),
+                REJECTED => rejected.push(name.clone()),
+                _ => {}
+            }
+        }
+        Ok(Ballot {
+            electorate: tally.electorate,
+            required: tally.required,
+            approved,
+            rejected,
+            closes: tally.closes.to(),
+        })
+    }
+
     /// The names of all organizations.
-    async fn names(&self) -> Result<BTreeMap<B256, String>, GovernanceError> {
+    pub(crate) async fn names(&self) -> Result<Names, GovernanceError> {
         let all = IMembers::organizationsCall {};
         let mut names = BTreeMap::new();
         for organization in self.ask(SystemContract::Members, &all).await? {
@@ -236,15 +263,12 @@ impl Governance<'_> {
             let found = self.ask(SystemContract::Members, &call).await?;
             names.insert(organization, found.name);
         }
-        Ok(names)
+        Ok(Names(names))
     }
 
     /// In a bonded network whose the candidates' bonds are, in their order, as many as can have a seat: the organization that the
     /// owner is of, or the owner itself. None in a network whose members decide who validates.
-    async fn holders(
-        &self,
-        names: &BTreeMap<B256, String>,
-    ) -> Result<Option<Vec<String>>, GovernanceError> {
+    async fn holders(&self, names: &Names) -> Result<Option<Vec<String>>, GovernanceError> {
         let members = SystemContract::Members;
         if self.ask(members, &IMembers::policyCall {}).await? != BONDED {
             return Ok(None);
@@ -258,7 +282,7 @@ impl Governance<'_> {
             } else {
                 let call = IMembers::organizationOfCall { account };
                 let organization = self.ask(members, &call).await?;
-                let named = names.get(&organization).cloned();
+                let named = names.0.get(&organization).cloned();
                 named.unwrap_or_else(|| account.to_string())
             };
             known.insert(account, holder.clone());
@@ -270,7 +294,7 @@ impl Governance<'_> {
     /// An action in words, with the names of organizations; of a parameter also its value now.
     async fn describe(
         &self,
-        names: &BTreeMap<B256, String>,
+        names: &Names,
         action: &IGovernance::Action,
     ) -> Result<String, GovernanceError> {
         let action = match Action::decode(action) {
@@ -293,10 +317,7 @@ impl Governance<'_> {
             _ => {}
         }
         let Action::SetParameter { parameter, .. } = &action else {
-            let named = names.iter().fold(action.to_string(), |text, (id, name)| {
-                text.replace(&id.to_string(), &format!("{name} ({id})"))
-            });
-            return Ok(named);
+            return Ok(names.within(&action));
         };
         let call = IParameters::valueOfCall {
             parameter: *parameter as u8,
@@ -307,29 +328,63 @@ impl Governance<'_> {
 
     /// What its proposer said, from the log of its making: in the block after the one whose end decides who has a vote.
     async fn description(&self, proposal: U256, snapshot: u64) -> Result<String, GovernanceError> {
-        let made = U64::from(snapshot.saturating_add(1));
-        let filter = json!({
-            "fromBlock": made,
-            "toBlock": made,
-            "address": SystemContract::Governance.address(),
-            "topics": [IGovernance::Proposed::SIGNATURE_HASH, B256::from(proposal)],
-        });
-        let logs: Vec<Logged> = self.0.call("eth_getLogs", [filter]).await?;
+        let made = snapshot.saturating_add(1);
+        let topics = [IGovernance::Proposed::SIGNATURE_HASH, proposal.into()];
+        let contract = SystemContract::Governance;
+        let logs = self.logs(contract, (made, made), &topics).await?;
         let made = logs
             .into_iter()
-            .find_map(|log| IGovernance::Proposed::decode_raw_log(log.topics, &log.data).ok());
+            .find_map(|(topics, data)| IGovernance::Proposed::decode_raw_log(topics, &data).ok());
         Ok(made.map(|made| made.description).unwrap_or_default())
+    }
+
+    /// Topics and data of a contract's logs in some blocks, from the first to the last of them.
+    pub(crate) async fn logs(
+        &self,
+        contract: SystemContract,
+        (first, last): (u64, u64),
+        topics: &[B256],
+    ) -> Result<Vec<(Vec<B256>, Bytes)>, RpcError> {
+        let filter = json!({
+            "fromBlock": U64::from(first),
+            "toBlock": U64::from(last),
+            "address": contract.address(),
+            "topics": topics,
+        });
+        let logs: Vec<Logged> = self.0.call("eth_getLogs", [filter]).await?;
+        Ok(logs.into_iter().map(|log| (log.topics, log.data)).collect())
+    }
+
+    /// The chain's time: that of its latest block, in seconds.
+    pub(crate) async fn time(&self) -> Result<u64, GovernanceError> {
+        let latest = ("latest", false);
+        let block: Latest = self.0.call("eth_getBlockByNumber", latest).await?;
+        Ok(block.timestamp.to())
     }
 }
 
-fn name(names: &BTreeMap<B256, String>, organization: B256) -> String {
-    let known = names.get(&organization).cloned();
-    known.unwrap_or_else(|| organization.to_string())
+/// What the organizations are called.
+pub(crate) struct Names(BTreeMap<B256, String>);
+
+impl Names {
+    /// The name of one; of who never was one, its id.
+    pub(crate) fn of(&self, organization: B256) -> String {
+        let known = self.0.get(&organization).cloned();
+        known.unwrap_or_else(|| organization.to_string())
+    }
+
+    /// Something in words, with the names before the ids in it.
+    pub(crate) fn within(&self, words: &impl ToString) -> String {
+        let names = self.0.iter();
+        names.fold(words.to_string(), |text, (id, name)| {
+            text.replace(&id.to_string(), &format!("{name} ({id})"))
+        })
+    }
 }
 
 /// Who there is, to say an outlook in words.
 struct Seen<'a> {
-    names: &'a BTreeMap<B256, String>,
+    names: &'a Names,
     /// As [`Governance::holders`].
     holders: Option<Vec<String>>,
 }
@@ -341,11 +396,7 @@ impl Seen<'_> {
         let can_halt = match &self.holders {
             // The contract does not know whose validators those are.
             Some(holders) => halting(holders, validators, faults),
-            None => seen
-                .halting
-                .iter()
-                .map(|id| name(self.names, *id))
-                .collect(),
+            None => seen.halting.iter().map(|id| self.names.of(*id)).collect(),
         };
         Outlook {
             organizations: seen.organizations.saturating_to(),

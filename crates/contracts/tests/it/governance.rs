@@ -7,11 +7,13 @@ use alloy_sol_types::{SolCall, SolError, SolInterface, sol};
 use contracts::{
     SystemContract,
     abi::{
-        IGovernance::{self, IGovernanceCalls, IGovernanceErrors},
+        IDisputes::{IDisputesCalls, IDisputesErrors, IDisputesEvents},
+        IGovernance::{self, IGovernanceCalls, IGovernanceErrors, IGovernanceEvents},
         IMembers::{IMembersCalls, IMembersErrors},
         IParameters::{IParametersCalls, IParametersErrors},
+        IPause::{IPauseCalls, IPauseErrors, IPauseEvents},
         IStake::{IStakeCalls, IStakeErrors},
-        ISuccession::{ISuccessionCalls, ISuccessionErrors},
+        ISuccession::{ISuccessionCalls, ISuccessionErrors, ISuccessionEvents},
         IUpgrades::{IUpgradesCalls, IUpgradesErrors},
     },
     governance::{Action, Parameter, UnknownAction, refusal},
@@ -176,13 +178,13 @@ fn refusals_are_told_in_the_contracts_words() {
         parameter: Parameter::BlockGas,
         value: U256::from(value),
     };
-    let refused = refusal(&simulate(set(1))).unwrap();
+    let refused = refusal(SystemContract::Governance, &simulate(set(1))).unwrap();
     assert_eq!(
         refused,
         "action 1: OutOfBounds { parameter: 0, value: 1, least: 30000000, greatest: 1000000000 }"
     );
     let unknown = Action::RemoveOrganization(B256::repeat_byte(0xfe));
-    let refused = refusal(&simulate(unknown)).unwrap();
+    let refused = refusal(SystemContract::Governance, &simulate(unknown)).unwrap();
     assert!(
         refused.starts_with("action 1: WrongStatus { organization: 0xfefe"),
         "{refused}"
@@ -196,7 +198,7 @@ fn refusals_are_told_in_the_contracts_words() {
         (seen.organizations, seen.validators, seen.faults),
         (U256::from(2), U256::from(4), U256::ONE)
     );
-    assert_eq!(refusal(b"other"), None);
+    assert_eq!(refusal(SystemContract::Governance, b"other"), None);
 }
 
 #[derive(Deserialize)]
@@ -204,42 +206,60 @@ struct Artifact {
     abi: JsonAbi,
 }
 
-/// Every function and error that we declare is one of the contract's.
+/// Every function, error and event that we declare is one of the contract's.
 #[test]
 fn interfaces_are_those_of_the_artifacts() {
     declared(
         include_str!("../../../../contracts/artifacts/Governance.json"),
         IGovernanceCalls::SELECTORS,
         IGovernanceErrors::SELECTORS,
+        IGovernanceEvents::SELECTORS,
     );
     declared(
         include_str!("../../../../contracts/artifacts/Members.json"),
         IMembersCalls::SELECTORS,
         IMembersErrors::SELECTORS,
+        &[],
     );
     declared(
         include_str!("../../../../contracts/artifacts/Parameters.json"),
         IParametersCalls::SELECTORS,
         IParametersErrors::SELECTORS,
+        &[],
+    );
+    declared(
+        include_str!("../../../../contracts/artifacts/Pause.json"),
+        IPauseCalls::SELECTORS,
+        IPauseErrors::SELECTORS,
+        IPauseEvents::SELECTORS,
+    );
+    declared(
+        include_str!("../../../../contracts/artifacts/Disputes.json"),
+        IDisputesCalls::SELECTORS,
+        IDisputesErrors::SELECTORS,
+        IDisputesEvents::SELECTORS,
     );
     declared(
         include_str!("../../../../contracts/artifacts/Stake.json"),
         IStakeCalls::SELECTORS,
         IStakeErrors::SELECTORS,
+        &[],
     );
     declared(
         include_str!("../../../../contracts/artifacts/Succession.json"),
         ISuccessionCalls::SELECTORS,
         ISuccessionErrors::SELECTORS,
+        ISuccessionEvents::SELECTORS,
     );
     declared(
         include_str!("../../../../contracts/artifacts/Upgrades.json"),
         IUpgradesCalls::SELECTORS,
         IUpgradesErrors::SELECTORS,
+        &[],
     );
 }
 
-fn declared(artifact: &str, functions: &[[u8; 4]], errors: &[[u8; 4]]) {
+fn declared(artifact: &str, functions: &[[u8; 4]], errors: &[[u8; 4]], events: &[[u8; 32]]) {
     let Artifact { abi } = serde_json::from_str(artifact).unwrap();
     let known: BTreeSet<[u8; 4]> = abi
         .functions()
@@ -248,4 +268,6 @@ fn declared(artifact: &str, functions: &[[u8; 4]], errors: &[[u8; 4]]) {
     assert!(functions.iter().all(|selector| known.contains(selector)));
     let known: BTreeSet<[u8; 4]> = abi.errors().map(|error| *error.selector()).collect();
     assert!(errors.iter().all(|selector| known.contains(selector)));
+    let known: BTreeSet<[u8; 32]> = abi.events().map(|event| event.selector().0).collect();
+    assert!(events.iter().all(|selector| known.contains(selector)));
 }

@@ -72,7 +72,7 @@ impl Chain {
         if result.is_success() {
             return Ok(());
         }
-        Err(refusal(result.output().unwrap()).unwrap())
+        Err(refusal(STAKE, result.output().unwrap()).unwrap())
     }
 
     fn read(&mut self, contract: SystemContract, slot: U256) -> U256 {

@@ -17,13 +17,12 @@ async fn what_is_not_known_is_refused_by_name() {
         ("", "node_unavailable"),
         ("/1", "node_unavailable"),
     ] {
-        let url = format!("{}/v1/governance/proposals{path}", harness.url);
-        let call = harness.http.get(url);
-        let call = call.header("authorization", format!("Bearer {}", harness.acme));
-        assert_eq!(
-            problem(call.send().await.unwrap()).await.code,
-            code,
-            "{path}"
-        );
+        for list in ["governance/proposals", "pauses/motions", "disputes"] {
+            let url = format!("{}/v1/{list}{path}", harness.url);
+            let call = harness.http.get(url);
+            let call = call.header("authorization", format!("Bearer {}", harness.acme));
+            let refused = problem(call.send().await.unwrap()).await;
+            assert_eq!(refused.code, code, "{list}{path}");
+        }
     }
 }
