@@ -14,7 +14,7 @@ import solc from "solc";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-const CONTRACTS = ["Records", "Members", "Governance", "Parameters", "Upgrades", "Pause", "Disputes", "Stake", "Succession"];
+const CONTRACTS = ["Records", "Members", "Governance", "Parameters", "Upgrades", "Pause", "Disputes", "Stake", "Succession", "Operations"];
 
 // The same as foundry.toml; the forge test `test_CommittedArtifactIsThisContract` fails when they part.
 const SETTINGS = {

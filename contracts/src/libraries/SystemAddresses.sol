@@ -14,6 +14,7 @@ library SystemAddresses {
     address internal constant DISPUTES = 0x4153484c41520000000000000000000000000007;
     address internal constant STAKE = 0x4153484C41520000000000000000000000000008;
     address internal constant SUCCESSION = 0x4153484c41520000000000000000000000000009;
+    address internal constant OPERATIONS = 0x4153484c4152000000000000000000000000000a;
 
     /// @dev The 18 bytes before the number; all of that range is kept for system contracts.
     uint160 private constant _PREFIX = uint160(RECORDS) >> 16;
@@ -23,9 +24,9 @@ library SystemAddresses {
         return uint160(account) >> 16 == _PREFIX;
     }
 
-    /// @notice Whether an address belongs to the contracts that govern: every system contract but `Records`. Neither a
-    /// pause nor a missing permission keeps a member's account from calling them.
+    /// @notice Whether an address belongs to the contracts that govern: every system contract but `Records` and
+    /// `Operations`, which work. Neither a pause nor a missing permission keeps a member's account from calling them.
     function isGoverning(address account) internal pure returns (bool) {
-        return isSystem(account) && account != RECORDS;
+        return isSystem(account) && account != RECORDS && account != OPERATIONS;
     }
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {Disputes} from "../../src/Disputes.sol";
 import {Governance} from "../../src/Governance.sol";
 import {Members} from "../../src/Members.sol";
+import {Operations} from "../../src/Operations.sol";
 import {Parameters} from "../../src/Parameters.sol";
 import {Pause} from "../../src/Pause.sol";
 import {Records} from "../../src/Records.sol";
@@ -56,6 +57,7 @@ abstract contract SystemTest is Test {
         vm.etch(SystemAddresses.DISPUTES, address(new Disputes()).code);
         vm.etch(SystemAddresses.STAKE, address(new Stake()).code);
         vm.etch(SystemAddresses.SUCCESSION, address(new Succession()).code);
+        vm.etch(SystemAddresses.OPERATIONS, address(new Operations()).code);
 
         Genesis.Founder[] memory founders = new Genesis.Founder[](count);
         for (uint256 i = 0; i < count; ++i) {

@@ -24,6 +24,10 @@ interface Vm {
     function getBlockNumber() external view returns (uint256 height);
     function getBlockTimestamp() external view returns (uint256 timestamp);
 
+    // Keys of accounts: their addresses and signatures.
+    function addr(uint256 key) external pure returns (address account);
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+
     // What happened.
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory logs);

@@ -7,7 +7,7 @@ import {Test} from "../base/Test.sol";
 /// @title SystemAddressesTest
 contract SystemAddressesTest is Test {
     function test_AddressesAreTheNameAndANumber() external pure {
-        address[9] memory all = [
+        address[10] memory all = [
             SystemAddresses.RECORDS,
             SystemAddresses.MEMBERS,
             SystemAddresses.GOVERNANCE,
@@ -16,12 +16,13 @@ contract SystemAddressesTest is Test {
             SystemAddresses.PAUSE,
             SystemAddresses.DISPUTES,
             SystemAddresses.STAKE,
-            SystemAddresses.SUCCESSION
+            SystemAddresses.SUCCESSION,
+            SystemAddresses.OPERATIONS
         ];
-        for (uint8 i = 0; i < 9; ++i) {
+        for (uint8 i = 0; i < 10; ++i) {
             vm.assertEq(abi.encodePacked(all[i]), abi.encodePacked("ASHLAR", bytes13(0), i + 1), "address");
             vm.assertTrue(SystemAddresses.isSystem(all[i]), "kept");
-            vm.assertTrue(SystemAddresses.isGoverning(all[i]) == (i != 0), "all but Records govern");
+            vm.assertTrue(SystemAddresses.isGoverning(all[i]) == (i != 0 && i != 9), "all but two govern");
         }
     }
 

@@ -314,3 +314,54 @@ sol! {
         function disputes() external view returns (uint256 count);
     }
 }
+
+sol! {
+    /// A contract call that an account signs (EIP-712), as `IOperations.Operation`.
+    #[derive(Debug, Default, PartialEq, Eq, Hash)]
+    struct Operation {
+        /// What makes it happen at most once.
+        bytes32 key;
+        /// The contract to call.
+        address target;
+        /// Wei to send with it.
+        uint256 value;
+        /// What to call it with.
+        bytes data;
+        /// What the call gets.
+        uint64 gas;
+        /// The last second in which it may run.
+        uint64 deadline;
+        /// The key of an operation that must have ended before; zero for none.
+        bytes32 follows;
+    }
+
+    /// Contract calls that happen at most once (`contracts/src/interfaces/IOperations.sol`).
+    #[derive(Debug, PartialEq, Eq)]
+    interface IOperations {
+        /// An operation, and whose it is.
+        struct Signed {
+            address account;
+            Operation operation;
+            bytes signature;
+        }
+
+        event Executed(bytes32 indexed key, bytes32 indexed call, bool succeeded, bytes result);
+        event Repeated(bytes32 indexed key, uint8 status);
+        event Refused(address indexed account, bytes32 indexed key, bytes reason);
+
+        error InvalidSignature();
+        error KeyTaken(bytes32 key, uint8 status);
+        error ZeroKey();
+        error Expired(uint256 deadline);
+        error TooEarly(bytes32 key);
+        error NotEnoughGas(uint256 wanted);
+        error NotDelegated(address account);
+        error NotSelf();
+        error NoContract(address target);
+
+        function execute(Operation calldata operation, bytes calldata signature) external returns (uint8 status);
+        function relay(Signed[] calldata operations) external;
+        function deploy(bytes32 salt, bytes calldata code) external payable returns (address created);
+        function statusOf(bytes32 key) external view returns (uint8 status, bytes32 call);
+    }
+}

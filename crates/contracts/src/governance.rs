@@ -474,8 +474,8 @@ pub fn refusal(contract: SystemContract, revert: &[u8]) -> Option<String> {
         SystemContract::Stake => words(Stake::abi_decode(revert)),
         SystemContract::Succession => words(Succession::abi_decode(revert)),
         SystemContract::Upgrades => words(Upgrades::abi_decode(revert)),
-        // It is called by applications, and no part of governance.
-        SystemContract::Records => None,
+        // They are called by applications, and no part of governance.
+        SystemContract::Records | SystemContract::Operations => None,
     }
 }
 

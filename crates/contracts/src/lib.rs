@@ -22,6 +22,7 @@
 //! - [`upgrade`]: from which height on which rules hold
 //! - [`succession`]: the network's end
 //! - [`pause`]: what can be stopped for a time
+//! - [`operation`]: contract calls that accounts sign and relayers bring
 //! - [`dispute`]: what a claim is about, and where it stands
 //! - [`permission`]: whether a transaction may be executed, by `Members`, `Pause` and `Succession`
 //! - [`abi`]: the interfaces as `sol!` types, for everything else
@@ -36,6 +37,7 @@ pub mod governance;
 pub mod history;
 mod layout;
 pub mod member;
+pub mod operation;
 pub mod parameter;
 pub mod pause;
 pub mod permission;

@@ -10,6 +10,7 @@ use contracts::{
         IDisputes::{IDisputesCalls, IDisputesErrors, IDisputesEvents},
         IGovernance::{self, IGovernanceCalls, IGovernanceErrors, IGovernanceEvents},
         IMembers::{IMembersCalls, IMembersErrors},
+        IOperations::{IOperationsCalls, IOperationsErrors, IOperationsEvents},
         IParameters::{IParametersCalls, IParametersErrors},
         IPause::{IPauseCalls, IPauseErrors, IPauseEvents},
         IStake::{IStakeCalls, IStakeErrors},
@@ -238,6 +239,12 @@ fn interfaces_are_those_of_the_artifacts() {
         IDisputesCalls::SELECTORS,
         IDisputesErrors::SELECTORS,
         IDisputesEvents::SELECTORS,
+    );
+    declared(
+        include_str!("../../../../contracts/artifacts/Operations.json"),
+        IOperationsCalls::SELECTORS,
+        IOperationsErrors::SELECTORS,
+        IOperationsEvents::SELECTORS,
     );
     declared(
         include_str!("../../../../contracts/artifacts/Stake.json"),

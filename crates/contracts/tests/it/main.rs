@@ -6,6 +6,7 @@ mod governance;
 mod history;
 mod interface;
 mod member;
+mod operation;
 mod parameter;
 mod stake;
 mod succession;
