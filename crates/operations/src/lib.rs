@@ -13,6 +13,7 @@
 //! forgotten (the journal), nothing is believed but the verified stream, and a nonce is signed once.
 //!
 //! - [`record`]: the machine: no clock, no randomness, no I/O
+//! - `carrier`: the transactions of one account, by nonce, until each has ended
 //! - [`observe`]: what a finalized block means for the machine
 //! - [`transaction`]: building and signing a batch
 //! - [`journal`]: the machine's writes and its recovery, shared by the shell and simulations
@@ -21,6 +22,7 @@
 //!
 //! It must not know routes, nor the inside of the chain.
 
+mod carrier;
 pub mod journal;
 pub mod observe;
 pub mod receipt;

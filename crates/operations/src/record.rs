@@ -4,14 +4,8 @@
 //! # Rules
 //! 1. *Records before effects.* Effects are performed strictly in the order given. A signed transaction is persisted
 //!    before it is sent; what a block settled is persisted before anyone is told.
-//! 2. *A nonce is signed once.* The bytes never change. A transaction that cannot become final any more is superseded,
-//!    and its records ride again under another nonce; the contract makes that harmless.
-//! 3. *Only the verified stream settles.* Whatever a node answers to a send ("already known", "nonce too low",
-//!    a time-out, nothing) leaves open what happened. A transaction has ended when it is in a finalized block, or when
-//!    a finalized block holds a transaction of our account with the same or a higher nonce.
-//! 4. *Chain reads only guide.* What a node says about our nonce is used when the stream has passed the height at which
-//!    it was said, and can cost time, never a record: see `Machine::judge`.
-//! 5. *Nothing ends silently.* Every accepted record is queued, riding, searched, final or failed.
+//! 2. *Only the verified stream settles.* For the transactions, [`carrier`](crate::carrier) sees to that.
+//! 3. *Nothing ends silently.* Every accepted record is queued, riding, searched, final or failed.
 //!
 //! # A batch
 //! Without transactions in flight, whatever is queued goes at once. With some, the next goes when it is full; else
@@ -34,41 +28,29 @@
     )
 )]
 
-mod flight;
 mod ledger;
 mod message;
-mod nonce;
 mod settle;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeSet;
 
 use alloy_primitives::{B256, Bytes};
 use contracts::{Entry as CallEntry, MAX_BATCH};
 use db::{Batch, Cursor, Entry, NewBatch, Settlement, Unsettled, Write};
 
-pub use self::message::{Alarm, Effect, Found, Input, NonceRead, SendAnswer};
-use self::{
-    flight::{Flight, Stage, Transaction},
-    ledger::Ledger,
-    nonce::Nonces,
+use self::ledger::Ledger;
+pub use self::message::{Alarm, Effect, Found, Input};
+pub use crate::carrier::{NonceRead, Pace, SendAnswer};
+use crate::{
+    carrier::{Carrier, Judgement, Moves, Sending},
+    observe::Watch,
 };
-use crate::observe::Watch;
 
 /// How the machine paces itself. Times are in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Transactions in flight at once. More hide the latency of finality; a stuck one holds up those behind it.
-    pub in_flight_max: usize,
-    /// A transaction that is not final after this is sent again, to another node; then doubling.
-    pub resend_ms: u64,
-    /// Longest time between two sends of one transaction.
-    pub resend_ms_max: u64,
-    /// How long a node may take to answer a read before another is asked.
-    pub read_ms: u64,
-    /// How long the stream may take to reach the height a node named, before another one is asked.
-    pub reconcile_ms: u64,
+    /// Of its transactions.
+    pub pace: Pace,
     /// How often the cursor is persisted when blocks hold nothing of ours.
     pub cursor_ms: u64,
 }
@@ -76,11 +58,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            in_flight_max: 4,
-            resend_ms: 2_000,
-            resend_ms_max: 30_000,
-            read_ms: 3_000,
-            reconcile_ms: 10_000,
+            pace: Pace::default(),
             cursor_ms: 2_000,
         }
     }
@@ -119,18 +97,12 @@ pub struct Status {
 /// The machine. See the module.
 #[derive(Debug)]
 pub struct Machine {
-    config: Config,
     ledger: Ledger,
-    flight: Flight,
-    nonces: Nonces,
+    carrier: Carrier,
     cursor: Cursor,
-    /// When the cursor was last persisted.
+    /// When the cursor was last persisted, and how often it is.
     cursor_ms: u64,
-    base_fee: u128,
-    /// No signing before this, after it failed.
-    sign_after_ms: u64,
-    /// Counts reads of the nonce, so that each asks another node.
-    read_attempt: u32,
+    cursor_every_ms: u64,
     search: Search,
 }
 
@@ -146,21 +118,15 @@ impl Machine {
     /// Continues from the journal. Give it a [`Input::Tick`] to start.
     pub fn recover(config: Config, rows: Recovered) -> Self {
         let mut ledger = Ledger::recover(rows.unsettled, rows.last_seq);
-        let mut flight = Flight::default();
-        for batch in rows.pending {
+        for batch in &rows.pending {
             ledger.ride(&batch.records);
-            flight.insert(batch.nonce, Transaction::recovered(batch));
         }
         Self {
-            config,
             ledger,
-            flight,
-            nonces: Nonces::new(rows.nonce_floor),
+            carrier: Carrier::recover(config.pace, rows.pending, rows.nonce_floor),
             cursor: rows.cursor,
             cursor_ms: 0,
-            base_fee: 0,
-            sign_after_ms: 0,
-            read_attempt: 0,
+            cursor_every_ms: config.cursor_ms,
             search: Search::default(),
         }
     }
@@ -175,14 +141,19 @@ impl Machine {
             }
             Input::SignFailed { nonce } => self.sign_failed(now_ms, nonce, &mut effects),
             Input::Sent { nonce, answer } => self.sent(now_ms, nonce, answer, &mut effects),
-            Input::NodeLost => self.flight.send_all_now(),
-            Input::NonceRead(read) => self.nonce_read(now_ms, read, &mut effects),
+            Input::NodeLost => self.carrier.send_all_now(),
+            Input::NonceRead(read) => {
+                let judged = self.carrier.nonce_read(now_ms, read, self.cursor.height);
+                self.judged(judged, &mut effects);
+            }
             Input::Block(facts) => self.block(now_ms, facts, &mut effects),
             Input::Found(found) => self.found(now_ms, found, &mut effects),
             Input::Tick => {}
         }
         self.resend(now_ms, &mut effects);
-        self.read_nonce(now_ms, &mut effects);
+        if let Some(attempt) = self.carrier.read(now_ms) {
+            effects.push(Effect::ReadNonce { attempt });
+        }
         self.find(now_ms, &mut effects);
         self.batch(now_ms, &mut effects);
         effects
@@ -192,21 +163,13 @@ impl Machine {
     pub fn deadline(&self) -> Option<u64> {
         let search = (!self.search.running && self.ledger.searched().next().is_some())
             .then_some(self.search.not_before_ms);
-        let sign =
-            (self.sign_after_ms > 0 && !self.ledger.is_queue_empty()).then_some(self.sign_after_ms);
-        [self.flight.deadline(), self.nonces.deadline(), search, sign]
-            .into_iter()
-            .flatten()
-            .min()
+        let carrier = self.carrier.deadline(!self.ledger.is_queue_empty());
+        [carrier, search].into_iter().flatten().min()
     }
 
     /// What to look out for in the next block.
     pub fn watch(&self) -> Watch {
-        Watch {
-            floor: self.nonces.floor(),
-            nonces: self.flight.nonces().collect(),
-            hashes: self.flight.hashes().collect::<BTreeSet<_>>(),
-        }
+        self.carrier.watch()
     }
 
     /// How things stand.
@@ -214,24 +177,19 @@ impl Machine {
         Status {
             unsettled: self.ledger.len(),
             queued: self.ledger.queued(),
-            in_flight: self.flight.len(),
+            in_flight: self.carrier.len(),
             cursor: self.cursor,
-            reconciled: self.nonces.is_known(),
+            reconciled: self.carrier.is_reconciled(),
         }
     }
 
     /// Starts as many batches as may fly.
     fn batch(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.flight.is_signing() || now_ms < self.sign_after_ms {
-            return;
-        }
-        self.sign_after_ms = 0;
-        let Some(nonce) = self.nonces.next(&self.flight) else {
+        let Some(nonce) = self.carrier.free(now_ms) else {
             return;
         };
-        let flying = self.flight.active();
         let full = self.ledger.queued() >= MAX_BATCH;
-        if flying > 0 && !(full && flying < self.config.in_flight_max) {
+        if self.carrier.flying() > 0 && !(full && self.carrier.has_room()) {
             return;
         }
         let entries = self.ledger.next_batch();
@@ -244,11 +202,10 @@ impl Machine {
     fn sign(&mut self, nonce: u64, entries: &[Entry], effects: &mut Vec<Effect>) {
         let records: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
         self.ledger.ride(&records);
-        self.flight.insert(nonce, Transaction::signing(records));
+        self.carrier.begin(nonce, records);
         effects.push(Effect::Sign {
             nonce,
-            // The base fee at most doubles in six blocks; the rest of the room is for a transaction that waits.
-            max_fee_per_gas: self.base_fee.saturating_mul(16),
+            max_fee_per_gas: self.carrier.max_fee_per_gas(),
             entries: entries
                 .iter()
                 .map(|entry| CallEntry {
@@ -267,25 +224,21 @@ impl Machine {
         raw: Bytes,
         effects: &mut Vec<Effect>,
     ) {
-        // The nonce may have been used by someone else while the signer worked; then nothing was persisted or sent.
-        let Some(transaction) = self.flight.signing_mut(nonce) else {
+        let Some(riders) = self.carrier.signing(nonce) else {
             return;
         };
-        if self.ledger.unsettled(&transaction.records).is_empty() {
-            self.flight.remove(nonce);
-            self.nonces.give_back(nonce);
+        if self.ledger.unsettled(riders).is_empty() {
+            self.carrier.abandon(nonce);
             return;
         }
-        transaction.stage = Stage::Sent {
-            hash,
-            raw: raw.clone(),
+        let Some(records) = self.carrier.signed(now_ms, nonce, hash, raw.clone()) else {
+            return;
         };
-        transaction.schedule(now_ms, self.config.resend_ms);
         effects.push(Effect::Persist(Write::Batch(NewBatch {
             nonce,
             hash,
             raw: raw.to_vec(),
-            records: transaction.records.clone(),
+            records,
             created_ms: now_ms,
         })));
         effects.push(Effect::Send {
@@ -296,50 +249,47 @@ impl Machine {
     }
 
     fn sign_failed(&mut self, now_ms: u64, nonce: u64, effects: &mut Vec<Effect>) {
-        if self.flight.signing_mut(nonce).is_none() {
+        let Some(records) = self.carrier.sign_failed(now_ms, nonce) else {
             return;
-        }
-        if let Some(transaction) = self.flight.remove(nonce) {
-            self.ledger.alight(&transaction.records);
-        }
-        self.nonces.give_back(nonce);
-        self.sign_after_ms = now_ms.saturating_add(self.config.resend_ms);
+        };
+        self.ledger.alight(&records);
         effects.push(Effect::Alarm(Alarm::SignFailed));
     }
 
     fn sent(&mut self, now_ms: u64, nonce: u64, answer: SendAnswer, effects: &mut Vec<Effect>) {
-        let Some(transaction) = self.flight.get_mut(nonce) else {
-            return;
-        };
-        match answer {
-            SendAnswer::Taken => {}
-            SendAnswer::Unknown => transaction.hurry(now_ms, self.config.resend_ms / 4),
-            SendAnswer::NonceTooLow | SendAnswer::NonceTooHigh => self.nonces.want_read(),
-            SendAnswer::Refused(reason) => {
-                self.nonces.want_read();
-                effects.push(Effect::Alarm(Alarm::Refused { nonce, reason }));
-            }
+        if let Some(reason) = self.carrier.sent(now_ms, nonce, answer) {
+            effects.push(Effect::Alarm(Alarm::Refused { nonce, reason }));
         }
     }
 
-    /// Sends again what is not final in time. From the third time on the nonce is looked at as well.
+    /// Sends again what is not final in time.
     fn resend(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        for (nonce, transaction) in self.flight.due(now_ms) {
-            let Stage::Sent { raw, .. } = &transaction.stage else {
-                continue;
-            };
-            let raw = raw.clone();
-            let attempt =
-                transaction.next_attempt(now_ms, self.config.resend_ms, self.config.resend_ms_max);
-            if attempt >= 2 {
-                self.nonces.want_read();
-            }
-            effects.push(Effect::Send {
+        let due = self.carrier.due(now_ms).into_iter();
+        effects.extend(due.map(|sending| {
+            let Sending {
                 nonce,
                 raw,
                 attempt,
-            });
+            } = sending;
+            Effect::Send {
+                nonce,
+                raw,
+                attempt,
+            }
+        }));
+    }
+
+    /// Records are in one transaction more or less by what a node said.
+    fn judged(&mut self, judged: Judgement, effects: &mut Vec<Effect>) {
+        if let Some(nonce) = judged.gap {
+            effects.push(Effect::Alarm(Alarm::NonceGap { nonce }));
         }
+        self.moved(&judged.moves);
+    }
+
+    fn moved(&mut self, moves: &Moves) {
+        self.ledger.alight(&moves.alight);
+        self.ledger.ride(&moves.ride);
     }
 
     /// Looks for the claims that are known to be on chain, but not where.
@@ -365,7 +315,7 @@ impl Machine {
         settlement: Settlement,
         effects: &mut Vec<Effect>,
     ) {
-        let fresh = now_ms.saturating_sub(self.cursor_ms) < self.config.cursor_ms;
+        let fresh = now_ms.saturating_sub(self.cursor_ms) < self.cursor_every_ms;
         if settlement.is_cursor_only() && fresh {
             return;
         }

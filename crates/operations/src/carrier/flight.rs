@@ -10,11 +10,11 @@ pub(super) struct Flight(BTreeMap<u64, Transaction>);
 
 /// A transaction of ours.
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(crate) struct Transaction {
     pub(super) stage: Stage,
-    /// The records in it, by `seq`.
-    pub(super) records: Vec<u64>,
-    /// Why it may never become final. A doubted transaction is not sent, and its records ride elsewhere as well.
+    /// What rides in it, by `seq`.
+    pub(super) riders: Vec<u64>,
+    /// Why it may never become final. A doubted transaction is not sent, and its riders ride elsewhere as well.
     pub(super) doubt: Option<Doubt>,
     attempt: u32,
     next_send_ms: u64,
@@ -38,10 +38,10 @@ pub(super) enum Stage {
 }
 
 impl Transaction {
-    pub(super) const fn signing(records: Vec<u64>) -> Self {
+    pub(super) const fn signing(riders: Vec<u64>) -> Self {
         Self {
             stage: Stage::Signing,
-            records,
+            riders,
             doubt: None,
             attempt: 0,
             next_send_ms: 0,
@@ -56,7 +56,7 @@ impl Transaction {
         };
         Self {
             stage,
-            records: batch.records,
+            riders: batch.records,
             doubt: None,
             attempt: 0,
             next_send_ms: 0,
@@ -67,6 +67,20 @@ impl Transaction {
         match &self.stage {
             Stage::Signing => None,
             Stage::Sent { hash, .. } => Some(*hash),
+        }
+    }
+
+    /// Who rides in it.
+    pub(crate) fn riders(&self) -> &[u64] {
+        &self.riders
+    }
+
+    /// Those who are counted as riding in it: none while it is in doubt.
+    pub(crate) fn counted(self) -> Vec<u64> {
+        if self.doubt.is_none() {
+            self.riders
+        } else {
+            Vec::new()
         }
     }
 

@@ -4,7 +4,7 @@
 //! flight until the stream shows its nonce used, and then the floor is above it.
 
 use super::{
-    Alarm, Effect, Machine, NonceRead,
+    Carrier, Judgement, Moves, NonceRead,
     flight::{Doubt, Flight},
 };
 
@@ -13,7 +13,7 @@ use super::{
 pub(super) struct Nonces {
     /// Every lower nonce is used: the verified stream showed it.
     floor: u64,
-    /// The nonce of the next batch; none before the chain was looked at, because the journal may be an old backup.
+    /// The nonce of the next transaction; none before the chain was looked at, because the journal may be an old backup.
     next: Option<u64>,
     read: Read,
 }
@@ -87,79 +87,80 @@ impl Nonces {
     }
 }
 
-impl Machine {
-    /// Asks for the nonce if that is wanted, or if the node asked last is of no help.
-    pub(super) fn read_nonce(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        if self.nonces.is_read_due(now_ms) {
-            self.nonces.read = Read::Asked {
-                until_ms: now_ms.saturating_add(self.config.read_ms),
-            };
-            self.read_attempt = self.read_attempt.wrapping_add(1);
-            effects.push(Effect::ReadNonce {
-                attempt: self.read_attempt,
-            });
+impl Carrier {
+    /// Which try of a read is due, if one is wanted or the node asked last is of no help.
+    pub(crate) fn read(&mut self, now_ms: u64) -> Option<u32> {
+        if !self.nonces.is_read_due(now_ms) {
+            return None;
         }
+        self.nonces.read = Read::Asked {
+            until_ms: now_ms.saturating_add(self.pace.read_ms),
+        };
+        self.read_attempt = self.read_attempt.wrapping_add(1);
+        Some(self.read_attempt)
     }
 
-    pub(super) fn nonce_read(
+    /// Takes a read's answer in. It counts once the stream has come to `height`.
+    pub(crate) fn nonce_read(
         &mut self,
         now_ms: u64,
         read: Option<NonceRead>,
-        effects: &mut Vec<Effect>,
-    ) {
+        height: u64,
+    ) -> Judgement {
         self.nonces.read = match read {
             Some(word) => Read::Answered {
                 word,
-                until_ms: now_ms.saturating_add(self.config.reconcile_ms),
+                until_ms: now_ms.saturating_add(self.pace.reconcile_ms),
             },
             // The next node is asked soon, but not at once: perhaps none can be reached.
             None => Read::Asked {
-                until_ms: now_ms.saturating_add(self.config.read_ms / 8),
+                until_ms: now_ms.saturating_add(self.pace.read_ms / 8),
             },
         };
-        self.judge(effects);
+        self.judge(height)
     }
 
     /// Acts on what a node said, once the stream has passed the height of it. Until then a transaction of ours may
     /// simply be in a block that has not come yet.
     ///
-    /// The node may be wrong, or lie. Then transactions are doubted that are on their way, and their records ride in a
-    /// second one too: the contract lets the first one claim. Or a nonce is skipped; then everything above waits until
+    /// The node may be wrong, or lie. Then transactions are doubted that are on their way, and their riders ride in a
+    /// second one too: the contract makes that harmless. Or a nonce is skipped; then everything above waits until
     /// another node is asked, which is soon, because nothing becomes final. Nothing is lost in either case.
-    pub(super) fn judge(&mut self, effects: &mut Vec<Effect>) {
+    pub(crate) fn judge(&mut self, height: u64) -> Judgement {
         let word = match &self.nonces.read {
-            Read::Answered { word, .. } if word.height <= self.cursor.height => *word,
-            _ => return,
+            Read::Answered { word, .. } if word.height <= height => *word,
+            _ => return Judgement::default(),
         };
         self.nonces.read = Read::Idle;
         self.base_fee = self.base_fee.max(word.base_fee);
         // What the node's mempool holds from `latest` on is on its way, and so is what of ours follows without a gap.
         let known = word.latest.max(word.pending).max(self.nonces.floor);
         let free = self.flight.first_free(known);
-        self.doubt(|nonce, _| match nonce {
+        let moves = self.doubt(|nonce, _| match nonce {
             nonce if nonce < word.latest => Some(Doubt::Used),
             nonce if nonce > free => Some(Doubt::Stranded),
             _ => None,
         });
-        if self.flight.nonces().any(|nonce| nonce > free) {
-            effects.push(Effect::Alarm(Alarm::NonceGap { nonce: free }));
-        }
+        let gap = self.flight.nonces().any(|nonce| nonce > free);
         self.nonces.next = Some(free);
+        Judgement {
+            moves,
+            gap: gap.then_some(free),
+        }
     }
 
     /// Transactions that follow the floor without a gap can be included: whatever stranded them is over.
-    pub(super) fn unstrand(&mut self) {
+    pub(crate) fn unstrand(&mut self) -> Moves {
         let free = self.flight.first_free(self.nonces.floor);
-        if self.flight.is_stranded_below(free) {
-            self.doubt(|nonce, doubt| {
-                doubt.filter(|doubt| nonce >= free || *doubt != Doubt::Stranded)
-            });
+        if !self.flight.is_stranded_below(free) {
+            return Moves::default();
         }
+        self.doubt(|nonce, doubt| doubt.filter(|doubt| nonce >= free || *doubt != Doubt::Stranded))
     }
 
-    /// Judges every persisted transaction anew. The records of a doubted one ride elsewhere too.
-    fn doubt(&mut self, verdict: impl Fn(u64, Option<Doubt>) -> Option<Doubt>) {
-        let (mut doubted, mut trusted) = (Vec::new(), Vec::new());
+    /// Judges every persisted transaction anew. The riders of a doubted one ride elsewhere too.
+    fn doubt(&mut self, verdict: impl Fn(u64, Option<Doubt>) -> Option<Doubt>) -> Moves {
+        let mut moves = Moves::default();
         for (nonce, transaction) in self
             .flight
             .iter_mut()
@@ -168,15 +169,14 @@ impl Machine {
             let before = transaction.doubt;
             transaction.doubt = verdict(nonce, before);
             match (before, transaction.doubt) {
-                (None, Some(_)) => doubted.extend_from_slice(&transaction.records),
+                (None, Some(_)) => moves.alight.extend_from_slice(&transaction.riders),
                 (Some(_), None) => {
                     transaction.send_now();
-                    trusted.extend_from_slice(&transaction.records);
+                    moves.ride.extend_from_slice(&transaction.riders);
                 }
                 _ => {}
             }
         }
-        self.ledger.alight(&doubted);
-        self.ledger.ride(&trusted);
+        moves
     }
 }

@@ -4,7 +4,10 @@ use alloy_primitives::{B256, Bytes};
 use contracts::Entry as CallEntry;
 use db::{Anchor, Entry, Write};
 
-use crate::observe::BlockFacts;
+use crate::{
+    carrier::{NonceRead, SendAnswer},
+    observe::BlockFacts,
+};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -42,34 +45,6 @@ pub enum Input {
     Found(Vec<Found>),
     /// Time passed; see [`Machine::deadline`](super::Machine::deadline).
     Tick,
-}
-
-/// What a node said to a transaction. None of it says how the transaction ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendAnswer {
-    /// It took it, or has it already.
-    Taken,
-    /// It says that the nonce is used.
-    NonceTooLow,
-    /// It says that an earlier nonce is missing.
-    NonceTooHigh,
-    /// It refuses, for this reason.
-    Refused(String),
-    /// It did not answer.
-    Unknown,
-}
-
-/// What a node said about our account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NonceRead {
-    /// A final height, read after `latest`: when the stream has passed it, `latest` holds nothing new.
-    pub height: u64,
-    /// The next nonce by the final state.
-    pub latest: u64,
-    /// The next nonce if the node's mempool is included.
-    pub pending: u64,
-    /// The base fee per gas at that height.
-    pub base_fee: u128,
 }
 
 /// A claim of ours that a search found, verified by [`crate::observe::found`].

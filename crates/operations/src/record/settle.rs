@@ -30,19 +30,21 @@ impl Machine {
             return;
         }
         self.cursor = facts.cursor;
-        self.base_fee = facts.base_fee;
+        self.carrier.block(facts.base_fee);
         let mut step = Step::default();
         step.settlement.cursor = Some(facts.cursor);
         for transaction in facts.transactions {
             self.transaction(transaction, facts.cursor.height, &mut step, effects);
         }
         self.supersede(&mut step);
-        self.unstrand();
+        let moves = self.carrier.unstrand();
+        self.moved(&moves);
         self.persist_settlement(now_ms, step.settlement, effects);
         if !step.settled.is_empty() {
             effects.push(Effect::Settled(step.settled));
         }
-        self.judge(effects);
+        let judged = self.carrier.judge(facts.cursor.height);
+        self.judged(judged, effects);
     }
 
     fn transaction(
@@ -57,29 +59,23 @@ impl Machine {
             nonce,
             outcome,
         } = facts;
-        self.nonces.used(nonce);
-        let ours = self
-            .flight
-            .get(nonce)
-            .is_some_and(|transaction| transaction.hash() == Some(hash));
         let mut riders = Vec::new();
-        if ours && let Some(transaction) = self.flight.remove(nonce) {
+        if let Some(transaction) = self.carrier.ended(nonce, hash) {
             let end = if outcome == Outcome::Reverted {
                 BatchEnd::Reverted
             } else {
                 BatchEnd::Final
             };
             step.settlement.batches.push((nonce, end));
-            if transaction.doubt.is_none() {
-                riders = transaction.records.clone();
-            }
             if outcome == Outcome::Reverted {
+                let records = transaction.riders();
                 effects.push(Effect::Alarm(Alarm::Reverted {
                     hash,
-                    records: transaction.records.len(),
+                    records: records.len(),
                 }));
-                self.halve(&transaction.records, hash, height, step);
+                self.halve(records, hash, height, step);
             }
+            riders = transaction.counted();
         } else {
             effects.push(Effect::Alarm(Alarm::ForeignTransaction { nonce, hash }));
         }
@@ -193,13 +189,12 @@ impl Machine {
 
     /// Transactions whose nonce was used by another one have ended without effect.
     fn supersede(&mut self, step: &mut Step) {
-        for (nonce, transaction) in self.flight.split_below(self.nonces.floor()) {
-            if transaction.hash().is_some() {
-                step.settlement.batches.push((nonce, BatchEnd::Superseded));
+        for superseded in self.carrier.supersede() {
+            if superseded.persisted {
+                let end = (superseded.nonce, BatchEnd::Superseded);
+                step.settlement.batches.push(end);
             }
-            if transaction.doubt.is_none() {
-                self.ledger.alight(&transaction.records);
-            }
+            self.ledger.alight(&superseded.alight);
         }
     }
 

@@ -68,10 +68,8 @@ impl Bench {
             nonce_floor,
             cursor,
         };
-        let config = Config {
-            in_flight_max: 2,
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.pace.in_flight_max = 2;
         let machine = Machine::recover(config, rows);
         Self {
             machine,

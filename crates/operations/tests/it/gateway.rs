@@ -46,10 +46,9 @@ pub fn signer() -> PrivateKeySigner {
 }
 
 fn config() -> Config {
-    Config {
-        in_flight_max: 3,
-        ..Config::default()
-    }
+    let mut config = Config::default();
+    config.pace.in_flight_max = 3;
+    config
 }
 
 pub fn open(dir: &Path, chain: &Chain) -> Db {

@@ -34,11 +34,13 @@ impl Station {
     pub fn machine_config(&self) -> record::Config {
         let resend_ms = self.services.resend_ms;
         record::Config {
-            in_flight_max: self.services.in_flight_max,
-            resend_ms,
-            resend_ms_max: resend_ms * 4,
-            read_ms: resend_ms + resend_ms / 2,
-            reconcile_ms: resend_ms * 5,
+            pace: record::Pace {
+                in_flight_max: self.services.in_flight_max,
+                resend_ms,
+                resend_ms_max: resend_ms * 4,
+                read_ms: resend_ms + resend_ms / 2,
+                reconcile_ms: resend_ms * 5,
+            },
             cursor_ms: resend_ms,
         }
     }
