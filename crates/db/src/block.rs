@@ -8,7 +8,7 @@ use crate::{
     access::{signed, unsigned, word},
 };
 
-/// Everything the journal machine writes. Each is one SQL transaction, applied by [`Tx::apply`].
+/// Everything the records machine writes. Each is one SQL transaction, applied by [`Tx::apply`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// A signed transaction, before it is sent.
@@ -59,7 +59,7 @@ pub enum BatchEnd {
 }
 
 impl BatchEnd {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Final => "final",
             Self::Reverted => "reverted",

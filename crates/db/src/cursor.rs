@@ -1,7 +1,7 @@
 //! How far the verified stream of finalized blocks has been taken in.
 
 use alloy_primitives::B256;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::{
     Error, Tx, View,
@@ -47,17 +47,16 @@ impl View<'_> {
     pub fn cursor(&self) -> Result<Option<Cursor>, Error> {
         let mut statement = self.0.prepare_cached("SELECT height, hash FROM cursor")?;
         let found = statement
-            .query_row([], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-            })
+            .query_row([], |row| Ok(cursor_row(row)))
             .optional()?;
-        found
-            .map(|(height, hash)| {
-                Ok(Cursor {
-                    height: unsigned(height)?,
-                    hash: word(&hash)?,
-                })
-            })
-            .transpose()
+        found.transpose()
     }
+}
+
+/// A height and a hash.
+pub(crate) fn cursor_row(row: &Row<'_>) -> Result<Cursor, Error> {
+    Ok(Cursor {
+        height: unsigned(row.get(0)?)?,
+        hash: word(row.get_ref(1)?.as_blob()?)?,
+    })
 }

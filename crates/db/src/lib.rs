@@ -4,6 +4,7 @@
 //! accepted ──▶ submitted ──▶ final      records: promises, along these edges only (triggers refuse others)
 //!     │            ├───────▶ failed     batches: signed transactions, bytes fixed before they are sent
 //!     └────────────┘                    anchors, claims: where a record was claimed on chain, with its proof
+//!                                       operations, relays, executions, outcomes: the same of contract calls
 //!                                       cursor: the last finalized block whose effects are in here
 //! ```
 //!
@@ -23,7 +24,9 @@ mod error;
 mod group;
 mod instance;
 mod open;
+mod operation;
 mod record;
+mod relay;
 #[cfg(test)]
 mod tests;
 
@@ -35,4 +38,10 @@ pub use cursor::Cursor;
 pub use error::Error;
 pub use group::Writer;
 pub use open::{Binding, FILE, Options, snapshot};
+pub use operation::{
+    Bill, Call, InsertedOperation, NewOperation, OperationEntry, OperationRow, Ran,
+};
 pub use record::{Entry, Failure, Inserted, NewRecord, Page, RecordRow, State, Unsettled};
+pub use relay::{
+    Execution, NewRelay, OperationSettlement, OperationWrite, Outcome, SettledOutcome,
+};

@@ -14,7 +14,10 @@ pub const FILE: &str = "gateway.sqlite3";
 const APPLICATION_ID: i64 = 0x4153_4847;
 
 /// Each entry brings the schema from version `index` to `index + 1`. Entries are never changed, only added.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_journal.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_journal.sql"),
+    include_str!("schema/0002_operations.sql"),
+];
 
 /// Files up to this size are checked at every opening, their indexes against their tables too: an index that lost an
 /// entry would make a record that is there one that is not.

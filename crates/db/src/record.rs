@@ -37,12 +37,12 @@ impl State {
         matches!(self, Self::Final | Self::Failed)
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         [Self::Accepted, Self::Submitted, Self::Final, Self::Failed]
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| Error::Corrupt {
-                detail: format!("record state {text:?}"),
+                detail: format!("state {text:?}"),
             })
     }
 }

@@ -372,10 +372,30 @@ fn a_directory_in_use_or_of_something_else_is_refused() {
 }
 
 #[test]
+fn a_journal_of_the_first_version_is_brought_forward() {
+    let (dir, mut db) = fresh();
+    insert(&mut db, "a");
+    db.connection
+        .execute_batch(
+            "DROP TABLE outcomes; DROP TABLE executions; DROP TABLE relay_entries; DROP TABLE relays; \
+             DROP TABLE operations; DROP TABLE operation_cursor; PRAGMA user_version = 1",
+        )
+        .unwrap();
+    drop(db);
+    let mut db = open(dir.path()).unwrap();
+    assert!(
+        db.read(|view| view.record_by_key("acme", "a"))
+            .unwrap()
+            .is_some()
+    );
+    assert_eq!(db.read(|view| view.last_operation()).unwrap(), 0);
+}
+
+#[test]
 fn files_of_other_versions_and_other_programs_are_refused() {
     let (dir, db) = fresh();
     db.connection
-        .execute_batch("PRAGMA user_version = 2")
+        .execute_batch("PRAGMA user_version = 3")
         .unwrap();
     drop(db);
     let error = open(dir.path()).unwrap_err();
@@ -383,8 +403,8 @@ fn files_of_other_versions_and_other_programs_are_refused() {
         matches!(
             error,
             Error::TooNew {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         ),
