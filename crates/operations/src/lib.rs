@@ -12,7 +12,7 @@
 //! What makes it safe: the `Records` contract claims an id once, whatever is sent. What makes it live: nothing is
 //! forgotten (the journal), nothing is believed but the verified stream, and a nonce is signed once.
 //!
-//! - [`record`]: the machine: no clock, no randomness, no I/O
+//! - [`record`], [`operation`]: the machines: no clock, no randomness, no I/O
 //! - `carrier`: the transactions of one account, by nonce, until each has ended
 //! - [`observe`]: what a finalized block means for the machine
 //! - [`transaction`]: building and signing a batch
@@ -22,9 +22,10 @@
 //!
 //! It must not know routes, nor the inside of the chain.
 
-mod carrier;
+pub mod carrier;
 pub mod journal;
 pub mod observe;
+pub mod operation;
 pub mod receipt;
 pub mod record;
 #[cfg(feature = "shell")]

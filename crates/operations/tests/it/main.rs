@@ -3,3 +3,4 @@
 mod chain;
 mod crash;
 mod gateway;
+mod operation;
