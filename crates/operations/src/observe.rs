@@ -13,7 +13,7 @@ use client::VerifiedBlock;
 use contracts::{
     Event, IRecords::recordCall, RECORDS_ADDRESS, Recorded, leaf, node, organization_of, record_id,
 };
-use db::{Anchor, Cursor};
+use db::{Anchor, Cursor, Execution};
 use proof::{Inclusion, Network, Receipt, build, inclusion::verify_inclusion};
 
 /// Who records, and where.
@@ -150,7 +150,7 @@ pub fn observe(
         let outcome = if !receipt.is_success() {
             Outcome::Reverted
         } else if transaction.to() == Some(RECORDS_ADDRESS) {
-            let proved = || Proved::of_block(block, relayer, hash, index);
+            let proved = || Proved::of_block(block, &relayer.network, hash, index);
             recording(transaction.input(), receipt.logs(), relayer, proved)
                 .map_err(unintelligible)?
                 .map_or(Outcome::Other, Outcome::Recorded)
@@ -168,7 +168,10 @@ pub fn observe(
             height: block.header.number,
             hash: block.header.hash,
         },
-        base_fee: base_fee(block),
+        base_fee: header(block)
+            .and_then(|header| header.base_fee_per_gas)
+            .unwrap_or_default()
+            .into(),
         transactions,
     })
 }
@@ -183,15 +186,10 @@ fn is_ours(transaction: &TxEnvelope, relayer: &Relayer, watch: &Watch) -> bool {
             .is_ok_and(|signer| signer == relayer.account)
 }
 
-fn base_fee(block: &VerifiedBlock) -> u128 {
-    let header = block
-        .headers
-        .first()
-        .and_then(|rlp| alloy_rlp::decode_exact::<Header>(rlp).ok());
-    header
-        .and_then(|header| header.base_fee_per_gas)
-        .unwrap_or_default()
-        .into()
+/// The header with all its fields.
+pub(crate) fn header(block: &VerifiedBlock) -> Option<Header> {
+    let rlp = block.headers.first()?;
+    alloy_rlp::decode_exact(rlp).ok()
 }
 
 /// What a search brought: a transaction that may have claimed records of ours before this journal began. The node is
@@ -246,7 +244,7 @@ pub fn found(
 }
 
 /// A transaction receipt with what proves it.
-struct Proved {
+pub(crate) struct Proved {
     tx_hash: B256,
     height: u64,
     block_hash: B256,
@@ -255,7 +253,12 @@ struct Proved {
 }
 
 impl Proved {
-    fn of_block(block: &VerifiedBlock, relayer: &Relayer, tx_hash: B256, index: usize) -> Self {
+    pub(crate) fn of_block(
+        block: &VerifiedBlock,
+        network: &Network,
+        tx_hash: B256,
+        index: usize,
+    ) -> Self {
         let proof = build::inclusion_proof(&block.receipts, index).unwrap_or_default();
         Self {
             tx_hash,
@@ -263,7 +266,7 @@ impl Proved {
             block_hash: block.header.hash,
             timestamp: block.header.timestamp,
             receipt: Receipt {
-                network: relayer.network.clone(),
+                network: network.clone(),
                 finalization: block.finalization.clone(),
                 headers: block.headers.clone(),
                 inclusion: Inclusion {
@@ -272,6 +275,16 @@ impl Proved {
                 },
                 record: None,
             },
+        }
+    }
+
+    pub(crate) fn execution(self) -> Execution {
+        Execution {
+            tx_hash: self.tx_hash,
+            height: self.height,
+            block_hash: self.block_hash,
+            block_ms: self.timestamp.saturating_mul(1000),
+            receipt: Some(self.receipt.to_cbor()),
         }
     }
 

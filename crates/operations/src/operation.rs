@@ -32,6 +32,7 @@
     )
 )]
 
+mod facts;
 mod ledger;
 mod message;
 mod settle;
@@ -43,10 +44,14 @@ use db::{Batch, Cursor, Failure, NewRelay, OperationEntry, OperationWrite};
 
 use self::ledger::Ledger;
 pub use self::{
+    facts::{Place, facts},
     ledger::{CALL_DATA_MAX, CALL_GAS_MAX},
     message::{Alarm, BlockFacts, Effect, Input, TransactionFacts},
 };
-use crate::carrier::{Carrier, Judgement, Pace};
+use crate::{
+    carrier::{Carrier, Judgement, Pace},
+    observe,
+};
 
 /// Operations that are with their signers at once.
 const AUTHORIZING_MAX: usize = 64;
@@ -101,8 +106,8 @@ pub struct RecoveredRelayer {
 /// What to look out for in the next block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// The relayers' accounts, in their order.
-    pub relayers: Vec<Address>,
+    /// The relayers' accounts, in their order, and what to look out for of each.
+    pub relayers: Vec<(Address, observe::Watch)>,
     /// Keys of operations that are not settled.
     pub keys: BTreeSet<B256>,
 }
@@ -264,7 +269,11 @@ impl Machine {
     /// What to look out for in the next block.
     pub fn watch(&self) -> Watch {
         Watch {
-            relayers: self.carriers.iter().map(|(account, _)| *account).collect(),
+            relayers: self
+                .carriers
+                .iter()
+                .map(|(account, carrier)| (*account, carrier.watch()))
+                .collect(),
             keys: self.ledger.keys().collect(),
         }
     }

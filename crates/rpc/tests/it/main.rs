@@ -16,6 +16,7 @@ mod mempool;
 mod method;
 mod network;
 mod node;
+mod operation;
 mod otterscan;
 mod pruned;
 mod replay;

@@ -415,7 +415,7 @@ pub fn quantity(value: &Value) -> u64 {
 }
 
 /// Someone with money at genesis.
-pub struct User(PrivateKeySigner);
+pub struct User(pub PrivateKeySigner);
 
 impl User {
     pub fn new(index: u8) -> Self {
