@@ -70,14 +70,13 @@ contract Operations is IOperations, ERC721Holder, ERC1155Holder {
             Signed calldata signed = operations[i];
             // Only this code is known to leave gas for the others.
             if (signed.account.codehash != code) {
-                bytes memory reason = abi.encodeWithSelector(NotDelegated.selector, signed.account);
-                emit Refused(signed.account, signed.operation.key, reason);
+                bytes memory other = abi.encodeWithSelector(NotDelegated.selector, signed.account);
+                emit Refused(signed.account, signed.operation.key, other);
                 continue;
             }
-            try IOperations(signed.account).execute(signed.operation, signed.signature) returns (Status) {}
-            catch (bytes memory reason) {
-                emit Refused(signed.account, signed.operation.key, reason);
-            }
+            (bool done, bytes memory reason) =
+                signed.account.call(abi.encodeCall(IOperations.execute, (signed.operation, signed.signature)));
+            if (!done) emit Refused(signed.account, signed.operation.key, reason);
         }
     }
 
@@ -135,8 +134,8 @@ contract Operations is IOperations, ERC721Holder, ERC1155Holder {
 
     /// @dev Whether the key of this account signed: it has the account's address.
     function _isSigned(bytes32 hash, bytes calldata signature) private view returns (bool) {
-        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(hash, signature);
-        return failure == ECDSA.RecoverError.NoError && signer == address(this);
+        (address signer, ECDSA.RecoverError failure, bytes32 detail) = ECDSA.tryRecoverCalldata(hash, signature);
+        return failure == ECDSA.RecoverError.NoError && detail == 0 && signer == address(this);
     }
 
     function _requireEnded(bytes32 key) private view {
