@@ -1,9 +1,13 @@
 //! The machine's writes and its recovery. The shell and the simulator both come through here, so that what is
 //! simulated is what runs.
 
+use alloy_primitives::Address;
 use db::{Cursor, Db, Error, View, Write};
 
-use crate::record::{Config, Machine, Recovered};
+use crate::{
+    operation,
+    record::{Config, Machine, Recovered},
+};
 
 /// Performs an `Effect::Persist`. When it returns, the write is on disk. On an error nothing is, and the machine, which
 /// has gone on, must be dropped and [`recover`]ed.
@@ -14,6 +18,31 @@ pub fn apply(write: &Write, db: &mut Db) -> Result<(), Error> {
 /// Makes the machine that continues where the journal ends.
 pub fn recover(config: Config, view: &View<'_>) -> Result<Machine, Error> {
     Ok(Machine::recover(config, rows(view)?))
+}
+
+/// Makes the operations machine that continues where the journal ends.
+pub fn recover_operations(
+    config: operation::Config,
+    relayers: &[Address],
+    view: &View<'_>,
+) -> Result<operation::Machine, Error> {
+    let cursor = view.operation_cursor()?.ok_or_else(|| Error::Rule {
+        detail: "the journal of operations has no cursor".to_owned(),
+    })?;
+    let relayers = relayers.iter().map(|account| {
+        Ok(operation::RecoveredRelayer {
+            account: *account,
+            pending: view.pending_relays(account)?,
+            nonce_floor: view.relay_floor(account)?,
+        })
+    });
+    let rows = operation::Recovered {
+        unsettled: view.unsettled_operations()?,
+        last_seq: view.last_operation()?,
+        relayers: relayers.collect::<Result<_, Error>>()?,
+        cursor,
+    };
+    Ok(operation::Machine::recover(config, rows))
 }
 
 /// Sets where a new journal starts: a final block, so that the history before it need not be read. Does nothing to a

@@ -200,17 +200,35 @@ pub fn found(
     input: &[u8],
     relayer: &Relayer,
 ) -> Result<Recording, Unintelligible> {
+    let (proved, logs) = verified(receipt, tx_hash, &relayer.network)?;
+    let height = proved.height;
+    let unintelligible = move |reason: String| Unintelligible {
+        height,
+        transaction: tx_hash,
+        reason,
+    };
+    recording(input, &logs, relayer, || proved)
+        .map_err(unintelligible)?
+        .ok_or_else(|| unintelligible("it is no call of record".to_owned()))
+}
+
+/// A transaction with its logs, by a receipt of it that a node gave and that must verify.
+pub(crate) fn verified(
+    receipt: &Receipt,
+    tx_hash: B256,
+    network: &Network,
+) -> Result<(Proved, Vec<Log>), Unintelligible> {
     let unintelligible = |reason: String| Unintelligible {
         height: 0,
         transaction: tx_hash,
         reason,
     };
-    if receipt.network != relayer.network {
+    if receipt.network != *network {
         return Err(unintelligible(
             "its receipt is of another network".to_owned(),
         ));
     }
-    let verdict = proof::verify(receipt, Some(&relayer.network.identity))
+    let verdict = proof::verify(receipt, Some(&network.identity))
         .map_err(|failure| unintelligible(failure.to_string()))?;
     let (block, _) = proof::verify_headers(&receipt.headers)
         .map_err(|error| unintelligible(error.to_string()))?;
@@ -220,15 +238,11 @@ pub fn found(
         &receipt.inclusion.proof,
     )
     .map_err(|error| unintelligible(error.to_string()))?;
-    let logs: Vec<Log> = effect
-        .logs
-        .into_iter()
-        .map(|log| Log {
-            address: log.address,
-            data: LogData::new_unchecked(log.topics, log.data),
-        })
-        .collect();
-    let proved = || Proved {
+    let logs = effect.logs.into_iter().map(|log| Log {
+        address: log.address,
+        data: LogData::new_unchecked(log.topics, log.data),
+    });
+    let proved = Proved {
         tx_hash,
         height: verdict.block.height,
         block_hash: verdict.block.hash,
@@ -238,9 +252,7 @@ pub fn found(
             ..receipt.clone()
         },
     };
-    recording(input, &logs, relayer, proved)
-        .map_err(unintelligible)?
-        .ok_or_else(|| unintelligible("it is no call of record".to_owned()))
+    Ok((proved, logs.collect()))
 }
 
 /// A transaction receipt with what proves it.

@@ -44,7 +44,7 @@ use db::{Batch, Cursor, Failure, NewRelay, OperationEntry, OperationWrite};
 
 use self::ledger::Ledger;
 pub use self::{
-    facts::{Place, facts},
+    facts::{Place, facts, found},
     ledger::{CALL_DATA_MAX, CALL_GAS_MAX},
     message::{Alarm, BlockFacts, Effect, Input, TransactionFacts},
 };

@@ -10,10 +10,10 @@ use alloy_sol_types::SolEvent as _;
 use client::VerifiedBlock;
 use contracts::{abi::IOperations, operation::Event};
 use db::Cursor;
-use proof::Network;
+use proof::{Network, Receipt};
 
 use super::{BlockFacts, TransactionFacts, Watch};
-use crate::observe::{Proved, Unintelligible, header};
+use crate::observe::{Proved, Unintelligible, header, verified};
 
 /// Where operations run.
 #[derive(Debug, Clone)]
@@ -76,6 +76,27 @@ pub fn facts(
         time: block.header.timestamp,
         base_fee: base_fee.unwrap_or_default().into(),
         transactions,
+    })
+}
+
+/// What a search brought: a transaction in which operations may have run before this journal began. The node is not believed: the
+/// receipt must verify.
+///
+/// # Errors
+/// [`Unintelligible`] when it does not, or is of another network.
+pub fn found(
+    receipt: &Receipt,
+    tx_hash: B256,
+    place: &Place,
+) -> Result<TransactionFacts, Unintelligible> {
+    let (proved, logs) = verified(receipt, tx_hash, &place.network)?;
+    let events = (0..).zip(&logs);
+    let events = events.filter_map(|(at, log)| Some((at, Event::decode(log, place.code)?)));
+    Ok(TransactionFacts {
+        execution: proved.execution(),
+        sender: None,
+        reverted: false,
+        told: events.collect(),
     })
 }
 

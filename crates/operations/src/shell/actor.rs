@@ -18,10 +18,15 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::{ChainView, Config, Counters, Error, Inbox, Journal, node::Caller};
+use super::{
+    ChainView, Config, Counters, Error, Inbox, Journal, Order,
+    desk::Desk,
+    node::{Caller, Lines},
+};
 use crate::{
     journal,
     observe::{Relayer, observe},
+    operation::{self, Place},
     record::{Alarm, Effect, Input, Machine},
     transaction,
 };
@@ -92,24 +97,35 @@ async fn session(
     stream_config.quarantine = config.quarantine;
     let mut events = stream::follow(stream_config)?;
     let (answers, mut answered) = mpsc::unbounded_channel();
+    let (desk_answers, mut desk_answered) = mpsc::unbounded_channel();
     let relayer = config.relayer();
-    let caller = Caller::new(Arc::clone(nodes), relayer.clone(), answers);
+    let lines = Lines::new(Arc::clone(nodes));
+    let desk = match &config.operations {
+        Some(operating) => {
+            let place = Place {
+                code: operating.code,
+                network: relayer.network.clone(),
+            };
+            let lines = lines.clone();
+            Some(Desk::recover(operating, place, lines, journal, desk_answers).await?)
+        }
+        None => None,
+    };
+    let caller = Caller::new(lines, relayer.clone(), answers);
     let mut session = Session {
         config,
         relayer,
         journal,
         inbox,
         machine,
+        desk,
         caller,
         clock: Clock::start(),
     };
     let (mut accepted, mut open) = (Vec::new(), true);
-    session.take(Input::Tick).await?;
+    session.tick().await?;
     loop {
-        let deadline = session
-            .machine
-            .deadline()
-            .map(|deadline_ms| session.clock.instant(deadline_ms));
+        let deadline = session.deadline();
         tokio::select! {
             count = session.inbox.accepted.recv_many(&mut accepted, ACCEPTED_MAX), if open => {
                 // Without handles nobody asks for anything any more, but what is open goes on.
@@ -121,8 +137,10 @@ async fn session(
                 Some(event) => session.event(event).await?,
                 None => return Err(Error::StreamEnded),
             },
+            Some(order) = session.inbox.orders.recv() => session.order(order).await?,
             Some(input) = answered.recv() => session.take(input).await?,
-            () = sleep_until(deadline.unwrap_or_else(far)), if deadline.is_some() => session.take(Input::Tick).await?,
+            Some(input) = desk_answered.recv() => session.operate(input).await?,
+            () = sleep_until(deadline.unwrap_or_else(far)), if deadline.is_some() => session.tick().await?,
         }
     }
 }
@@ -135,7 +153,10 @@ async fn start(
     inbox: &Inbox,
 ) -> Result<Cursor, Error> {
     let readers = journal.readers.clone();
-    if let Some(cursor) = read(move || readers.read(|view| view.cursor())).await? {
+    if let Some(mut cursor) = read(move || readers.read(|view| view.cursor())).await? {
+        if config.operations.is_some() {
+            cursor = beginning(journal, cursor).await?;
+        }
         inbox.view.send_modify(|view| {
             view.head = Some(client::Head {
                 height: cursor.height,
@@ -156,6 +177,9 @@ async fn start(
                     .writer
                     .write(move |tx| tx.set_cursor(&cursor))
                     .await?;
+                if config.operations.is_some() {
+                    beginning(journal, cursor).await?;
+                }
                 inbox.view.send_modify(|view| {
                     view.head = Some(head);
                     // It is the newest there is. Block 0 shows nothing: nobody had to sign it.
@@ -179,8 +203,24 @@ async fn start(
     }
 }
 
+/// Where the stream of both machines goes on: at the earlier of their cursors. Operations that are new begin where records are.
+async fn beginning(journal: &Journal, records: Cursor) -> Result<Cursor, Error> {
+    let started = journal
+        .writer
+        .write(move |tx| match tx.operation_cursor()? {
+            Some(operations) => Ok(operations),
+            None => tx.set_operation_cursor(&records).map(|()| records),
+        });
+    let operations = started.await?;
+    Ok(if operations.height < records.height {
+        operations
+    } else {
+        records
+    })
+}
+
 /// Reads off the runtime's threads.
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, db::Error> + Send + 'static,
 ) -> Result<T, db::Error> {
     tokio::task::spawn_blocking(read)
@@ -204,11 +244,43 @@ struct Session<'a> {
     journal: &'a Journal,
     inbox: &'a mut Inbox,
     machine: Machine,
+    desk: Option<Desk>,
     caller: Caller,
     clock: Clock,
 }
 
 impl Session<'_> {
+    /// When a machine is to look at the clock.
+    fn deadline(&self) -> Option<Instant> {
+        let operations = self.desk.as_ref().and_then(Desk::deadline);
+        let deadline = [self.machine.deadline(), operations].into_iter().flatten();
+        deadline
+            .min()
+            .map(|deadline_ms| self.clock.instant(deadline_ms))
+    }
+
+    async fn tick(&mut self) -> Result<(), Error> {
+        self.take(Input::Tick).await?;
+        self.operate(operation::Input::Tick).await
+    }
+
+    async fn order(&mut self, order: Order) -> Result<(), Error> {
+        let input = match order {
+            Order::Accepted(entry) => operation::Input::Accepted(vec![entry]),
+            Order::Cancel(seq) => operation::Input::Cancel { seq },
+        };
+        self.operate(input).await
+    }
+
+    /// Gives the operations machine an input, if there is one.
+    async fn operate(&mut self, input: operation::Input) -> Result<(), Error> {
+        let now_ms = self.clock.now_ms();
+        match &mut self.desk {
+            Some(desk) => desk.take(input, now_ms, self.inbox).await,
+            None => Ok(()),
+        }
+    }
+
     async fn event(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Connected { node } => {
@@ -238,12 +310,17 @@ impl Session<'_> {
             view.node = None;
             view.trouble = Some(trouble);
         });
-        self.take(Input::NodeLost).await
+        self.take(Input::NodeLost).await?;
+        self.operate(operation::Input::NodeLost).await
     }
 
     async fn block(&mut self, block: &VerifiedBlock) -> Result<(), Error> {
         let facts = observe(block, &self.relayer, &self.machine.watch())?;
         self.take(Input::Block(facts)).await?;
+        let now_ms = self.clock.now_ms();
+        if let Some(desk) = &mut self.desk {
+            desk.block(block, now_ms, self.inbox).await?;
+        }
         Counters::count(&self.inbox.counters.blocks, 1);
         self.inbox
             .view

@@ -5,12 +5,14 @@
 //! that followed the write was done.
 
 mod actor;
+mod desk;
 mod node;
 mod search;
 mod view;
 mod waiters;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::Address;
 use alloy_signer_local::PrivateKeySigner;
 use client::{follow::Network, rpc::RpcError};
 use db::{Entry, Readers, Writer};
@@ -25,12 +28,13 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::{
     actor::run,
+    desk::Order,
     view::{BlockSummary, ChainView, Counters},
     waiters::{Settled, Waiters},
 };
 use crate::{
     observe::{Relayer, Unintelligible},
-    record,
+    operation, record,
 };
 
 /// What a shell works with.
@@ -44,6 +48,8 @@ pub struct Config {
     pub nodes: Vec<String>,
     /// The account that sends batches.
     pub signer: PrivateKeySigner,
+    /// Contract calls, if there are any to be brought.
+    pub operations: Option<Operating>,
     /// How long a node may take to answer a call.
     pub call_timeout: Duration,
     /// How long a node may go without a new final block.
@@ -60,6 +66,7 @@ impl Config {
             network,
             nodes,
             signer,
+            operations: None,
             call_timeout: Duration::from_secs(5),
             stall: Duration::from_secs(10),
             quarantine: Duration::from_secs(60),
@@ -73,6 +80,19 @@ impl Config {
             network: self.network.named(),
         }
     }
+}
+
+/// Who brings contract calls, and whose they may be.
+#[derive(Debug, Clone)]
+pub struct Operating {
+    /// Pacing of the machine.
+    pub machine: operation::Config,
+    /// The contract that accounts have as their code.
+    pub code: Address,
+    /// The accounts that send; none of them sends anything else.
+    pub relayers: Vec<PrivateKeySigner>,
+    /// The accounts that call.
+    pub accounts: BTreeMap<Address, PrivateKeySigner>,
 }
 
 /// Why a shell stopped. A restart helps only where the message says so.
@@ -97,6 +117,7 @@ pub enum Error {
 #[derive(Debug, Clone)]
 pub struct Handle {
     accepted: mpsc::UnboundedSender<Entry>,
+    orders: mpsc::UnboundedSender<Order>,
     arriving: Arc<AtomicUsize>,
     waiters: Waiters,
     view: watch::Receiver<ChainView>,
@@ -111,6 +132,11 @@ impl Handle {
         let _ = self.accepted.send(entry);
     }
 
+    /// Tells the machine of an operation that is in the journal, or that nobody wants it any more.
+    pub fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+
     /// Records accepted and not settled.
     pub fn backlog(&self) -> usize {
         self.view
@@ -120,7 +146,7 @@ impl Handle {
             + self.arriving.load(Ordering::Relaxed)
     }
 
-    /// Ends when the record is settled. Register before reading its state, or the news may be missed.
+    /// Ends when the record with that id, or the operation with that key, is settled. Register before reading its state, or the news may be missed.
     pub fn settled(&self, id: alloy_primitives::B256) -> Settled {
         self.waiters.register(id)
     }
@@ -140,6 +166,7 @@ impl Handle {
 #[derive(Debug)]
 pub struct Inbox {
     accepted: mpsc::UnboundedReceiver<Entry>,
+    orders: mpsc::UnboundedReceiver<Order>,
     arriving: Arc<AtomicUsize>,
     waiters: Waiters,
     view: watch::Sender<ChainView>,
@@ -149,6 +176,7 @@ pub struct Inbox {
 /// Both sides.
 pub fn channel() -> (Handle, Inbox) {
     let (accepted, accepted_receiver) = mpsc::unbounded_channel();
+    let (orders, orders_receiver) = mpsc::unbounded_channel();
     let (view, view_receiver) = watch::channel(ChainView::default());
     let (waiters, arriving, counters) = (
         Waiters::default(),
@@ -157,6 +185,7 @@ pub fn channel() -> (Handle, Inbox) {
     );
     let handle = Handle {
         accepted,
+        orders,
         arriving: Arc::clone(&arriving),
         waiters: waiters.clone(),
         view: view_receiver,
@@ -166,6 +195,7 @@ pub fn channel() -> (Handle, Inbox) {
         handle,
         Inbox {
             accepted: accepted_receiver,
+            orders: orders_receiver,
             arriving,
             waiters,
             view,

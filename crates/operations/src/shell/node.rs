@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, Bytes};
 use client::rpc::{Nodes, RpcError};
 use tokio::sync::mpsc;
 
@@ -15,76 +15,50 @@ use crate::{
     record::{Input, NonceRead, SendAnswer},
 };
 
-/// Calls to nodes, with the answers going back to the loop.
+/// The nodes, one of them preferred: another one after it did not answer.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
-    nodes: Arc<Nodes>,
-    relayer: Arc<Relayer>,
-    /// The node asked first; another one after it did not answer.
+pub(super) struct Lines {
+    pub(super) nodes: Arc<Nodes>,
     preferred: Arc<AtomicUsize>,
-    answers: mpsc::UnboundedSender<Input>,
 }
 
-impl Caller {
-    pub(super) fn new(
-        nodes: Arc<Nodes>,
-        relayer: Relayer,
-        answers: mpsc::UnboundedSender<Input>,
-    ) -> Self {
+impl Lines {
+    pub(super) fn new(nodes: Arc<Nodes>) -> Self {
         Self {
             nodes,
-            relayer: Arc::new(relayer),
             preferred: Arc::default(),
-            answers,
         }
     }
 
-    pub(super) fn send(&self, nonce: u64, raw: Bytes, attempt: u32) {
-        let caller = self.clone();
-        tokio::spawn(async move {
-            let (index, preferred) = caller.index(attempt);
-            let answer = classify(caller.nodes.send_raw_at(index, &raw).await);
-            if answer == SendAnswer::Unknown && attempt == 0 {
-                caller.prefer_next(preferred);
-            }
-            let _ = caller.answers.send(Input::Sent { nonce, answer });
-        });
-    }
-
-    pub(super) fn read_nonce(&self, attempt: u32) {
-        let caller = self.clone();
-        tokio::spawn(async move {
-            let (index, _) = caller.index(attempt);
-            let read = caller.nodes.nonce_at(index, &caller.relayer.account).await;
-            if let Err(error) = &read {
-                tracing::debug!(node = caller.nodes.name(index), %error, "the nonce could not be read");
-            }
-            let read = read.ok().map(|read| NonceRead {
-                height: read.height,
-                latest: read.latest,
-                pending: read.pending,
-                base_fee: read.base_fee,
-            });
-            let _ = caller.answers.send(Input::NonceRead(read));
-        });
-    }
-
-    pub(super) fn find(&self, entries: Vec<db::Entry>, up_to: u64, attempt: u32) {
-        let caller = self.clone();
-        tokio::spawn(async move {
-            let (index, _) = caller.index(attempt);
-            let found = search::find(&caller.nodes, index, &caller.relayer, &entries, up_to).await;
-            let found = found.unwrap_or_else(|error| {
-                tracing::warn!(node = caller.nodes.name(index), %error, "the search for earlier claims failed");
-                Vec::new()
-            });
-            let _ = caller.answers.send(Input::Found(found));
-        });
-    }
-
-    fn index(&self, attempt: u32) -> (usize, usize) {
+    /// Which node an attempt asks.
+    pub(super) fn index(&self, attempt: u32) -> usize {
         let preferred = self.preferred.load(Ordering::Relaxed);
-        (preferred.wrapping_add(attempt as usize), preferred)
+        preferred.wrapping_add(attempt as usize)
+    }
+
+    pub(super) async fn send(&self, raw: &Bytes, attempt: u32) -> SendAnswer {
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        let index = preferred.wrapping_add(attempt as usize);
+        let answer = classify(self.nodes.send_raw_at(index, raw).await);
+        if answer == SendAnswer::Unknown && attempt == 0 {
+            self.prefer_next(preferred);
+        }
+        answer
+    }
+
+    pub(super) async fn read_nonce(&self, account: &Address, attempt: u32) -> Option<NonceRead> {
+        let index = self.index(attempt);
+        let read = self.nodes.nonce_at(index, account).await;
+        if let Err(error) = &read {
+            tracing::debug!(node = self.nodes.name(index), %error, "the nonce could not be read");
+        }
+        let read = read.ok()?;
+        Some(NonceRead {
+            height: read.height,
+            latest: read.latest,
+            pending: read.pending,
+            base_fee: read.base_fee,
+        })
     }
 
     fn prefer_next(&self, unless_changed: usize) {
@@ -95,6 +69,58 @@ impl Caller {
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
+    }
+}
+
+/// The records machine's calls to nodes, with the answers going back to the loop.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    lines: Lines,
+    relayer: Arc<Relayer>,
+    answers: mpsc::UnboundedSender<Input>,
+}
+
+impl Caller {
+    pub(super) fn new(
+        lines: Lines,
+        relayer: Relayer,
+        answers: mpsc::UnboundedSender<Input>,
+    ) -> Self {
+        Self {
+            lines,
+            relayer: Arc::new(relayer),
+            answers,
+        }
+    }
+
+    pub(super) fn send(&self, nonce: u64, raw: Bytes, attempt: u32) {
+        let caller = self.clone();
+        tokio::spawn(async move {
+            let answer = caller.lines.send(&raw, attempt).await;
+            let _ = caller.answers.send(Input::Sent { nonce, answer });
+        });
+    }
+
+    pub(super) fn read_nonce(&self, attempt: u32) {
+        let caller = self.clone();
+        tokio::spawn(async move {
+            let account = &caller.relayer.account;
+            let read = caller.lines.read_nonce(account, attempt).await;
+            let _ = caller.answers.send(Input::NonceRead(read));
+        });
+    }
+
+    pub(super) fn find(&self, entries: Vec<db::Entry>, up_to: u64, attempt: u32) {
+        let caller = self.clone();
+        tokio::spawn(async move {
+            let (nodes, index) = (&caller.lines.nodes, caller.lines.index(attempt));
+            let found = search::find(nodes, index, &caller.relayer, &entries, up_to).await;
+            let found = found.unwrap_or_else(|error| {
+                tracing::warn!(node = nodes.name(index), %error, "the search for earlier claims failed");
+                Vec::new()
+            });
+            let _ = caller.answers.send(Input::Found(found));
+        });
     }
 }
 

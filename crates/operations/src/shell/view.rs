@@ -9,7 +9,10 @@ use std::{
 use client::{VerifiedBlock, follow::Head};
 use tokio::time::Instant;
 
-use crate::record::{Alarm, Status};
+use crate::{
+    operation,
+    record::{Alarm, Status},
+};
 
 /// Blocks remembered for people to look at.
 const BLOCKS_MAX: usize = 12;
@@ -23,6 +26,8 @@ pub struct ChainView {
     pub blocks: VecDeque<BlockSummary>,
     /// The machine; none while it is not running.
     pub status: Option<Status>,
+    /// The machine of operations; none while it is not running, or where there is none.
+    pub operations: Option<operation::Status>,
     /// The node whose stream is followed.
     pub node: Option<String>,
     /// Why there is none, or no machine.

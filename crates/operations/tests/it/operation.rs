@@ -12,9 +12,8 @@ use contracts::operation::{Event, Refusal, Status};
 use db::{Binding, Call, Cursor, Db, Execution, InsertedOperation, NewOperation, Options, State};
 use operations::{
     carrier::{NonceRead, SendAnswer},
-    operation::{
-        BlockFacts, Config, Effect, Input, Machine, Recovered, RecoveredRelayer, TransactionFacts,
-    },
+    journal,
+    operation::{BlockFacts, Config, Effect, Input, Machine, TransactionFacts},
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
@@ -248,27 +247,13 @@ impl Gateway {
         if cursor.is_none() {
             db.write(|tx| tx.set_operation_cursor(&start)).unwrap();
         }
-        let recovered = db.read(|view| {
-            let relayers = (0..RELAYERS).map(|index| {
-                let account = relayer(index);
-                Ok(RecoveredRelayer {
-                    account,
-                    pending: view.pending_relays(&account)?,
-                    nonce_floor: view.relay_floor(&account)?,
-                })
-            });
-            Ok(Recovered {
-                unsettled: view.unsettled_operations()?,
-                last_seq: view.last_operation()?,
-                relayers: relayers.collect::<Result<_, db::Error>>()?,
-                cursor: view.operation_cursor()?.unwrap(),
-            })
-        });
         let mut config = Config::default();
         config.pace.in_flight_max = 3;
+        let relayers: Vec<Address> = (0..RELAYERS).map(relayer).collect();
+        let machine = db.read(|view| journal::recover_operations(config, &relayers, view));
         Self {
             db,
-            machine: Machine::recover(config, recovered.unwrap()),
+            machine: machine.unwrap(),
             pending: vec![Input::Tick],
             now_ms,
         }

@@ -14,12 +14,15 @@ use contracts::{
     abi::IOperations,
     operation::{ADDRESS, Event, Operation, Refusal, Signed, Status},
 };
+use db::{Binding, Call, Db, InsertedOperation, NewOperation, Options, State, Writer};
 use operations::{
-    operation::{Place, Watch, facts},
+    operation::{self, Place, Watch, facts},
+    shell::{self, Handle, Journal, Operating, Order},
     transaction::{Relay, SignedBatch, authorize, sign_operation, sign_relay},
 };
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path, time::Duration};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 const CHAIN: u64 = crate::node::CHAIN_ID;
 
@@ -62,15 +65,19 @@ fn relay(
     sign_relay(&relayer.0, relay).unwrap()
 }
 
-/// The blocks up to a height, verified.
-async fn blocks(node: &Node, height: u64) -> (Network, Vec<VerifiedBlock>) {
+async fn network(node: &Node) -> Network {
     let identity = node.call("ashlar_getIdentity", json!([])).await;
     let text = |field: &str| identity[field].as_str().unwrap().to_owned();
     let genesis: B256 = text("genesisHash").parse().unwrap();
-    let network = Network::new(CHAIN, genesis, text("identity").parse().unwrap()).unwrap();
+    Network::new(CHAIN, genesis, text("identity").parse().unwrap()).unwrap()
+}
+
+/// The blocks up to a height, verified.
+async fn blocks(node: &Node, height: u64) -> (Network, Vec<VerifiedBlock>) {
+    let network = network(node).await;
     let from = Head {
         height: 0,
-        hash: genesis,
+        hash: network.named().genesis,
     };
     let config = Config::new(vec![node.url()], network.clone(), from);
     let mut events = follow(config).unwrap();
@@ -212,4 +219,164 @@ async fn contracts_see_the_account_and_it_stays_one() {
     };
     let receipt = node.include(&relayer.sign(gift)).await;
     assert_eq!(receipt["status"], "0x1", "{receipt}");
+}
+
+/// A shell with its journal, as a gateway has it.
+struct Shell {
+    journal: Journal,
+    handle: Handle,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), shell::Error>>,
+}
+
+impl Shell {
+    async fn start(node: &Node, dir: &Path) -> Self {
+        let network = network(node).await;
+        let binding = Binding {
+            chain_id: CHAIN,
+            genesis: network.named().genesis,
+            organization: B256::ZERO,
+            master_key: B256::ZERO,
+        };
+        let db = Db::open(dir, &binding, &Options::default()).unwrap();
+        let readers = db.readers();
+        let (writer, _) = Writer::start(db, 64).unwrap();
+        let journal = Journal { writer, readers };
+        let accounts = (5..8).map(|index| User::new(index).0);
+        let mut config = shell::Config::new(network, vec![node.url()], User::new(4).0);
+        config.operations = Some(Operating {
+            machine: operation::Config::default(),
+            code: ADDRESS,
+            relayers: vec![User::new(1).0, User::new(2).0],
+            accounts: accounts.map(|key| (key.address(), key)).collect(),
+        });
+        let (handle, inbox) = shell::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let work = shell::run(config, journal.clone(), inbox, async {
+            let _ = stopped.await;
+        });
+        Self {
+            journal,
+            handle,
+            stop,
+            task: tokio::spawn(work),
+        }
+    }
+
+    async fn accept(&self, operation: &NewOperation) {
+        let new = operation.clone();
+        let writer = &self.journal.writer;
+        let inserted = writer.write(move |tx| tx.insert_operation(&new)).await;
+        let InsertedOperation::New(entry) = inserted.unwrap() else {
+            panic!("the key is new");
+        };
+        self.handle.order(Order::Accepted(entry));
+    }
+
+    /// How an operation ended.
+    async fn end(&self, operation: &NewOperation) -> (State, Option<String>) {
+        let settled = self.handle.settled(operation.key);
+        let read = || {
+            let found = self
+                .journal
+                .readers
+                .read(|view| view.operation(&operation.key));
+            found.unwrap().unwrap()
+        };
+        let mut row = read();
+        if !row.state.is_settled() {
+            timeout(Duration::from_secs(60), settled.wait())
+                .await
+                .unwrap();
+            row = read();
+        }
+        assert_eq!(
+            row.ran.is_some(),
+            row.failure.as_ref().is_none_or(|it| it.code == "reverted")
+        );
+        (row.state, row.failure.map(|failure| failure.code))
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_brings_each_operation_to_one_effect() {
+    let node = Node::start().await;
+    let echo = node.deploy_echo(&User::new(3)).await;
+    // What is called with nothing reverts.
+    let data = |number: u64| match number % 5 {
+        0 => Vec::new(),
+        _ => number.to_be_bytes().to_vec(),
+    };
+    let wanted = |number: u64| {
+        let data = data(number);
+        let call = Operation {
+            target: echo,
+            data: data.clone().into(),
+            ..Operation::default()
+        };
+        NewOperation {
+            key: B256::from(U256::from(number)),
+            tenant: "acme".to_owned(),
+            idempotency_key: number.to_string(),
+            digest: call.call(),
+            call_hash: call.call(),
+            call: Call {
+                account: User::new(5 + (number % 3) as u8).address(),
+                target: echo,
+                value: U256::ZERO,
+                data,
+                gas: 60_000,
+                deadline: 4_000_000_000,
+            },
+            line: number.is_multiple_of(2).then(|| "orders".to_owned()),
+            priority: 5,
+            created_ms: 0,
+        }
+    };
+    let all: Vec<NewOperation> = (1..=60).map(wanted).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let shell = Shell::start(&node, dir.path()).await;
+    for operation in &all {
+        shell.accept(operation).await;
+    }
+    for operation in &all {
+        let expected = match operation.call.data.is_empty() {
+            true => (State::Failed, Some("reverted".to_owned())),
+            false => (State::Final, None),
+        };
+        assert_eq!(shell.end(operation).await, expected);
+    }
+    shell.stop().await;
+    let effects = async || {
+        let filter = json!([{ "address": echo, "fromBlock": "0x0" }]);
+        let logs = node.call("eth_getLogs", filter).await;
+        let logs = logs.as_array().unwrap().iter();
+        logs.map(|log| log["data"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let before = effects().await;
+    assert_eq!(before.len(), 48);
+    assert_eq!(
+        before.iter().collect::<BTreeSet<_>>().len(),
+        48,
+        "each once"
+    );
+
+    // The store is lost. The same requests find what they did.
+    let dir = tempfile::tempdir().unwrap();
+    let shell = Shell::start(&node, dir.path()).await;
+    for operation in all.iter().rev().take(12) {
+        shell.accept(operation).await;
+    }
+    for operation in all.iter().rev().take(12) {
+        let (state, _) = shell.end(operation).await;
+        assert_eq!(state == State::Final, !operation.call.data.is_empty());
+    }
+    shell.stop().await;
+    assert_eq!(effects().await, before);
 }
