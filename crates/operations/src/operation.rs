@@ -293,7 +293,7 @@ impl Machine {
     /// Asks the signers of operations that nobody signed.
     fn authorize(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
         let until = now_ms.saturating_add(self.authorize_ms);
-        let due = self.ledger.to_authorize(now_ms, until, AUTHORIZING_MAX);
+        let due = self.ledger.due_to_sign(now_ms, until, AUTHORIZING_MAX);
         effects.extend(due.into_iter().map(|entry| Effect::Authorize {
             seq: entry.seq,
             follows: entry.follows,

@@ -194,11 +194,13 @@ fn what_must_not_be_is_refused() {
     apply(&mut db, &OperationWrite::Settle(ran(1, Some(failure())))).unwrap();
     // What ended does not end again, nor go on.
     refuse(&mut db, &OperationWrite::Settle(ran(1, None)));
-    let mut back = OperationSettlement::default();
-    back.cursor = Some(Cursor {
-        height: 2,
-        hash: B256::ZERO,
-    });
+    let back = OperationSettlement {
+        cursor: Some(Cursor {
+            height: 2,
+            hash: B256::ZERO,
+        }),
+        ..OperationSettlement::default()
+    };
     refuse(&mut db, &OperationWrite::Settle(back));
 }
 

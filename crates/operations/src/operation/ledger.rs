@@ -231,7 +231,7 @@ impl Ledger {
     }
 
     /// Those whose signer is to be asked now; it is not asked again before `until_ms`.
-    pub(super) fn to_authorize(
+    pub(super) fn due_to_sign(
         &mut self,
         now_ms: u64,
         until_ms: u64,

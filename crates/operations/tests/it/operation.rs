@@ -69,6 +69,9 @@ struct Transaction {
     delegates: Vec<Address>,
 }
 
+/// What a transaction's logs say, with their positions.
+type Told = Vec<(u64, Event)>;
+
 /// The chain, and what the contract remembers in it.
 #[derive(Default)]
 struct Chain {
@@ -80,7 +83,7 @@ struct Chain {
     statuses: BTreeMap<(Address, B256), (Status, B256)>,
     /// Each run, in order.
     ran: Vec<(Address, B256)>,
-    blocks: Vec<Vec<(B256, Vec<(u64, Event)>)>>,
+    blocks: Vec<Vec<(B256, Told)>>,
 }
 
 impl Chain {
@@ -274,15 +277,15 @@ impl Gateway {
         match effect {
             Effect::Persist(write) => self.db.write(|tx| tx.apply_operation(&write)).unwrap(),
             Effect::Authorize { seq, follows } => {
-                self.pending.push(if percent(rng, faults.refuse) {
-                    Input::Unauthorized { seq }
-                } else {
-                    Input::Authorized {
+                let input = match percent(rng, faults.refuse) {
+                    true => Input::Unauthorized { seq },
+                    false => Input::Authorized {
                         seq,
                         follows,
                         signature: signature(seq, follows),
-                    }
-                })
+                    },
+                };
+                self.pending.push(input);
             }
             Effect::Sign {
                 relayer,
