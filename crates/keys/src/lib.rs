@@ -10,11 +10,13 @@
 //! neither `Debug` nor an error shows one.
 
 mod file;
+mod key;
 mod memory;
 mod secret;
 
 pub mod keystore;
 
 pub use file::FileError;
+pub use key::{Key, Kind, Message, SignError};
 pub use memory::{InvalidKey, SecretKey};
 pub use secret::Secret;

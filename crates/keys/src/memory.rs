@@ -2,8 +2,8 @@
 
 use std::{fmt, path::Path};
 
-use alloy_primitives::{Address, hex};
-use k256::ecdsa::SigningKey;
+use alloy_primitives::{Address, B256, U256, hex};
+use k256::ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -64,6 +64,18 @@ impl SecretKey {
     /// The account it signs for.
     pub fn address(&self) -> Address {
         Address::from_public_key(self.0.verifying_key())
+    }
+
+    /// `r` and `s` of the deterministic signature (RFC 6979); zeros if there is none, which no digest is known to lead to.
+    pub(crate) fn sign(&self, digest: &B256) -> (U256, U256) {
+        let signed: Result<Signature, _> = self.0.sign_prehash(digest.as_slice());
+        signed.map_or_else(
+            |_| Default::default(),
+            |signature| {
+                let (r, s) = signature.split_bytes();
+                (U256::from_be_bytes(r.into()), U256::from_be_bytes(s.into()))
+            },
+        )
     }
 
     pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
