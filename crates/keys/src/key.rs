@@ -4,10 +4,14 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, Signature, U256, keccak256, uint};
 
-use crate::SecretKey;
+use crate::{
+    SecretKey,
+    remote::{self, RemoteError},
+};
 
 /// The order of secp256k1 (SEC 2, section 2.4.1).
-const ORDER: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
+pub(crate) const ORDER: U256 =
+    uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
 /// What is signed: 32 bytes, and what they are the keccak256 of, where that is known. Signers that hash by themselves need to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +45,15 @@ impl Message {
 pub enum Kind {
     /// In this process, from a keystore file.
     Memory,
+    /// In another program.
+    Remote,
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Memory => "memory",
+            Self::Remote => "remote",
         })
     }
 }
@@ -65,6 +72,9 @@ pub enum SignError {
         /// Whose signature it should be.
         address: Address,
     },
+    /// The remote signer did not sign.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 impl SignError {
@@ -72,12 +82,14 @@ impl SignError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::WrongSignature { .. } => false,
+            Self::Remote(error) => error.is_retryable(),
         }
     }
 }
 
 enum Place {
     Memory(SecretKey),
+    Remote(remote::Signer),
 }
 
 /// A key that signs for one account. Every signature is checked before it is handed out, wherever it was made.
@@ -87,6 +99,13 @@ pub struct Key {
 }
 
 impl Key {
+    pub(crate) const fn remote(address: Address, signer: remote::Signer) -> Self {
+        Self {
+            address,
+            place: Place::Remote(signer),
+        }
+    }
+
     /// The account.
     pub const fn address(&self) -> Address {
         self.address
@@ -96,6 +115,7 @@ impl Key {
     pub const fn kind(&self) -> Kind {
         match self.place {
             Place::Memory(_) => Kind::Memory,
+            Place::Remote(_) => Kind::Remote,
         }
     }
 
@@ -104,6 +124,7 @@ impl Key {
     pub async fn sign(&self, message: &Message) -> Result<Signature, SignError> {
         let (r, s) = match &self.place {
             Place::Memory(key) => key.sign(&message.digest),
+            Place::Remote(signer) => signer.sign(message.preimage.as_deref()).await?,
         };
         recoverable(self.address, &message.digest, r, s).ok_or(SignError::WrongSignature {
             kind: self.kind(),

@@ -15,6 +15,7 @@ mod memory;
 mod secret;
 
 pub mod keystore;
+pub mod remote;
 
 pub use file::FileError;
 pub use key::{Key, Kind, Message, SignError};
