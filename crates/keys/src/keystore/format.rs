@@ -3,7 +3,7 @@
 use std::{fmt, sync::Mutex};
 
 use aes::Aes128;
-use alloy_primitives::{Address, hex, keccak256};
+use alloy_primitives::{Address, Keccak256, hex};
 use ctr::{
     Ctr128BE,
     cipher::{KeyIvInit as _, StreamCipher as _},
@@ -101,6 +101,13 @@ enum Kdf {
     },
 }
 
+/// What the password opens.
+struct Sealed {
+    iv: [u8; 16],
+    ciphertext: [u8; 32],
+    mac: [u8; 32],
+}
+
 impl Keystore {
     /// Largest file that is read, in bytes. Usual ones have about 500.
     pub const BYTES_MAX: usize = 16 << 10;
@@ -193,14 +200,14 @@ impl Keystore {
 
     /// Decrypts the key. It may take some seconds and 256 MiB of memory: keep it off threads that serve others.
     pub fn open(&self, password: &Secret) -> Result<SecretKey, Error> {
-        let (iv, ciphertext, expected) = self.sealed()?;
+        let sealed = self.sealed()?;
         let derived = self.crypto.kdf.derive(password)?;
-        let actual = mac(&derived, &ciphertext);
-        if !bool::from(actual.ct_eq(&expected)) {
+        let actual = mac(&derived, &sealed.ciphertext);
+        if !bool::from(actual.ct_eq(&sealed.mac)) {
             return Err(Error::WrongPassword);
         }
-        let mut text = Zeroizing::new(ciphertext);
-        apply_cipher(&derived, &iv, &mut text);
+        let mut text = Zeroizing::new(sealed.ciphertext);
+        apply_cipher(&derived, &sealed.iv, &mut text);
         let key = SecretKey::from_bytes(&text).map_err(|_| Error::NoKey)?;
         match self.address()? {
             Some(said) if said != key.address() => Err(Error::Address {
@@ -211,17 +218,16 @@ impl Keystore {
         }
     }
 
-    /// Initial counter, ciphertext and MAC.
-    fn sealed(&self) -> Result<([u8; 16], [u8; 32], [u8; 32]), Error> {
+    fn sealed(&self) -> Result<Sealed, Error> {
         let crypto = &self.crypto;
         if crypto.cipher != "aes-128-ctr" {
             return Err(Error::Cipher);
         }
-        Ok((
-            bytes(&crypto.cipherparams.iv, "iv")?,
-            bytes(&crypto.ciphertext, "ciphertext")?,
-            bytes(&crypto.mac, "mac")?,
-        ))
+        Ok(Sealed {
+            iv: bytes(&crypto.cipherparams.iv, "iv")?,
+            ciphertext: bytes(&crypto.ciphertext, "ciphertext")?,
+            mac: bytes(&crypto.mac, "mac")?,
+        })
     }
 }
 
@@ -371,10 +377,11 @@ fn apply_cipher(derived: &[u8; 32], iv: &[u8; 16], text: &mut [u8; 32]) {
 
 fn mac(derived: &[u8; 32], ciphertext: &[u8; 32]) -> [u8; 32] {
     let (_, key) = halves(derived);
-    let mut input = Zeroizing::new([0; 48]);
-    input[..16].copy_from_slice(key);
-    input[16..].copy_from_slice(ciphertext);
-    keccak256(input.as_slice()).0
+    // Not `keccak256`: programs may have it remember what it hashed.
+    let mut hasher = Keccak256::new();
+    hasher.update(key);
+    hasher.update(ciphertext);
+    hasher.finalize().0
 }
 
 fn halves(derived: &[u8; 32]) -> (&[u8; 16], &[u8; 16]) {
