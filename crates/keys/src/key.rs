@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256, Signature, U256, keccak256, uint};
 
 use crate::{
     SecretKey,
+    pkcs11::{self, DeviceError},
     remote::{self, RemoteError},
 };
 
@@ -45,6 +46,8 @@ impl Message {
 pub enum Kind {
     /// In this process, from a keystore file.
     Memory,
+    /// In a device.
+    Pkcs11,
     /// In another program.
     Remote,
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Memory => "memory",
+            Self::Pkcs11 => "pkcs11",
             Self::Remote => "remote",
         })
     }
@@ -72,6 +76,9 @@ pub enum SignError {
         /// Whose signature it should be.
         address: Address,
     },
+    /// The device did not sign.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The remote signer did not sign.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -82,23 +89,32 @@ impl SignError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::WrongSignature { .. } => false,
+            Self::Device(error) => error.is_retryable(),
             Self::Remote(error) => error.is_retryable(),
         }
     }
 }
 
-enum Place {
+pub(crate) enum Place {
     Memory(SecretKey),
+    Device(pkcs11::Device),
     Remote(remote::Signer),
 }
 
 /// A key that signs for one account. Every signature is checked before it is handed out, wherever it was made.
 pub struct Key {
     address: Address,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 impl Key {
+    pub(crate) const fn device(address: Address, device: pkcs11::Device) -> Self {
+        Self {
+            address,
+            place: Place::Device(device),
+        }
+    }
+
     pub(crate) const fn remote(address: Address, signer: remote::Signer) -> Self {
         Self {
             address,
@@ -115,6 +131,7 @@ impl Key {
     pub const fn kind(&self) -> Kind {
         match self.place {
             Place::Memory(_) => Kind::Memory,
+            Place::Device(_) => Kind::Pkcs11,
             Place::Remote(_) => Kind::Remote,
         }
     }
@@ -124,6 +141,7 @@ impl Key {
     pub async fn sign(&self, message: &Message) -> Result<Signature, SignError> {
         let (r, s) = match &self.place {
             Place::Memory(key) => key.sign(&message.digest),
+            Place::Device(device) => device.sign(&message.digest).await?,
             Place::Remote(signer) => signer.sign(message.preimage.as_deref()).await?,
         };
         recoverable(self.address, &message.digest, r, s).ok_or(SignError::WrongSignature {

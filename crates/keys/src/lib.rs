@@ -15,6 +15,7 @@ mod memory;
 mod secret;
 
 pub mod keystore;
+pub mod pkcs11;
 pub mod remote;
 
 pub use file::FileError;
