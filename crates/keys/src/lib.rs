@@ -16,6 +16,7 @@ mod secret;
 
 pub mod keystore;
 pub mod pkcs11;
+pub mod policy;
 pub mod remote;
 
 pub use file::FileError;
