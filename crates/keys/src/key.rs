@@ -38,6 +38,11 @@ impl Message {
             preimage: None,
         }
     }
+
+    /// The 32 bytes that are signed.
+    pub const fn hash(&self) -> B256 {
+        self.digest
+    }
 }
 
 /// Where a key's private part is.

@@ -1,15 +1,18 @@
 //! Keys that sign.
 //!
 //! ```text
-//! keystore file ──▶ SecretKey ─┐
-//! PKCS#11 device ──────────────┼──▶ Key ──▶ a signature that was checked against the key's address
-//! remote signer ───────────────┘
+//! keystore file ──▶ SecretKey ─┐                      transaction, who asks, approvals, time
+//! PKCS#11 device ──────────────┼──▶ Key ──▶ Guarded ◀───────────┘
+//! remote signer ───────────────┘             │  policy, audit log
+//!                                            ▼
+//!                    a signature that was allowed, put down, and checked against the key's address
 //! ```
 //!
-//! It must not know what is signed for: no routes, no SQL, no node. Randomness is an argument. Secrets are wiped when dropped, and
+//! It must not know what is signed for: no routes, no SQL, no node. Randomness and time are arguments. Secrets are wiped when dropped, and
 //! neither `Debug` nor an error shows one.
 
 mod file;
+mod guarded;
 mod key;
 mod memory;
 mod secret;
@@ -20,6 +23,7 @@ pub mod policy;
 pub mod remote;
 
 pub use file::FileError;
+pub use guarded::{Approval, Audit, Entry, GuardError, Guarded, Outcome, digest};
 pub use key::{Key, Kind, Message, SignError};
 pub use memory::{InvalidKey, SecretKey};
 pub use secret::Secret;

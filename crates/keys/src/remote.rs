@@ -190,8 +190,14 @@ impl Remote {
                 keys: count,
             });
         };
-        let remote = self.clone();
-        Ok(Key::remote(address, Signer { remote, identifier }))
+        Ok(Key::remote(address, self.signer(identifier)))
+    }
+
+    pub(crate) fn signer(&self, identifier: String) -> Signer {
+        Signer {
+            remote: self.clone(),
+            identifier,
+        }
     }
 
     fn route(&self, segments: &[&str]) -> Url {
