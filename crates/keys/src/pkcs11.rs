@@ -67,7 +67,7 @@ pub enum DeviceError {
     },
     /// There is no key of that label.
     #[error(
-        "the token {token:?} has no {half} key called {label:?} on secp256k1's kind of curve: see pkcs11-tool -O for what it has"
+        "the token {token:?} has no {half} key called {label:?} of the type EC: see pkcs11-tool -O for what it has"
     )]
     NoKey {
         /// The token.

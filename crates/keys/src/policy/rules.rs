@@ -20,8 +20,11 @@ const WINDOW_SECONDS_MAX: u64 = 366 * 86_400;
 #[non_exhaustive]
 pub enum PolicyError {
     /// It is not TOML, or has other fields.
-    #[error("the policy cannot be read: {0}")]
-    Toml(#[from] Box<toml::de::Error>),
+    #[error("the policy cannot be read: {reason}")]
+    Toml {
+        /// Where, and why.
+        reason: String,
+    },
     /// It is too long.
     #[error("the policy has {bytes} bytes, and {} is the most", Policy::BYTES_MAX)]
     TooLong {
@@ -140,7 +143,9 @@ impl Rules {
         if text.len() > Policy::BYTES_MAX {
             return Err(PolicyError::TooLong { bytes: text.len() });
         }
-        let rules: Self = toml::from_str(text).map_err(Box::new)?;
+        let rules: Self = toml::from_str(text).map_err(|error| PolicyError::Toml {
+            reason: error.to_string(),
+        })?;
         rules.check()?;
         Ok(rules)
     }
