@@ -239,16 +239,25 @@ async fn pins(library: &Library) {
 
 /// Whoever waits for a device that hangs is told so, and it works again when it does not hang any more.
 async fn busy(library: &Library) {
-    let pin = || Secret::new(PIN);
-    let timeout = Duration::from_millis(200);
-    let key = library.key("pins", "key", pin(), timeout).await.unwrap();
+    let pin = Secret::new(PIN);
+    let key = library
+        .key("pins", "key", pin, TIMEOUT_DEFAULT)
+        .await
+        .unwrap();
+    let timeout = Duration::from_millis(100);
+    let at = Arc::clone(&key.seat().at);
+    let hurried = Key::device(key.address(), Device { at, timeout });
     let (release, held) = std::sync::mpsc::channel::<()>();
-    let hung = key.hang(held).await;
-    assert!(matches!(hung, Err(DeviceError::TimedOut { .. })));
+    let hung = hurried.seat().call(move |_| {
+        // Until the channel closes.
+        let _ = held.recv();
+        Ok(())
+    });
+    assert!(matches!(hung.await, Err(DeviceError::TimedOut { .. })));
     let message = Message::preimage(*b"shipment");
-    let error = key.sign(&message).await.unwrap_err();
+    let error = hurried.sign(&message).await.unwrap_err();
     assert!(
-        error.is_retryable() && error.to_string().contains("within 0.2s"),
+        error.is_retryable() && error.to_string().contains("within 0.1s"),
         "{error}"
     );
     drop(release);
@@ -261,14 +270,5 @@ impl Key {
             crate::key::Place::Device(device) => device,
             _ => panic!("not in a device"),
         }
-    }
-
-    /// A call that takes until the channel closes.
-    async fn hang(&self, held: std::sync::mpsc::Receiver<()>) -> Result<(), DeviceError> {
-        let call = self.seat().call(move |_| {
-            let _ = held.recv();
-            Ok(())
-        });
-        call.await
     }
 }

@@ -99,7 +99,7 @@ async fn listen(routes: Router) -> SocketAddr {
 }
 
 fn remote(address: SocketAddr) -> Remote {
-    let timeout = Duration::from_millis(500);
+    let timeout = Duration::from_secs(60);
     Remote::new(&format!("http://{address}/"), Reach::Loopback, timeout).unwrap()
 }
 
@@ -108,6 +108,14 @@ async fn signed(mood: Mood, message: &Message) -> Result<alloy_primitives::Signa
     let remote = serve(mood, keys).await;
     let key = remote.key(key().address()).await.unwrap();
     assert_eq!(key.kind().to_string(), "remote");
+    if matches!(mood, Mood::Silent) {
+        // It is waited for in vain, so not for long.
+        let timeout = Duration::from_millis(100);
+        let url = remote.to_string();
+        let hurried = Remote::new(&url, Reach::Loopback, timeout).unwrap();
+        let signer = hurried.signer(identifier(SECRET));
+        return Key::remote(key.address(), signer).sign(message).await;
+    }
     key.sign(message).await
 }
 
