@@ -2,12 +2,13 @@
 
 mod dispute;
 mod governance;
+mod keys;
 mod member;
 mod network;
 mod pause;
 mod stake;
 
-pub use self::{dispute::*, governance::*, member::*, network::*, pause::*, stake::*};
+pub use self::{dispute::*, governance::*, keys::*, member::*, network::*, pause::*, stake::*};
 
 use crate::version;
 use alloy_primitives::FixedBytes;
@@ -60,6 +61,8 @@ pub enum Command {
     Member(MemberArgs),
     /// Who validates by bond, in a network that began so: bond, unbond, withdraw
     Stake(StakeArgs),
+    /// Keys of accounts in encrypted files: make, take over, list, show
+    Keys(KeysArgs),
     /// Stop deployments, a contract or an organization for a time, together and at once
     Pause(PauseArgs),
     /// Claims of one organization against another: evidence, answer, ruling by the others, compensation

@@ -14,6 +14,7 @@ mod format;
 mod gateway;
 mod governance;
 mod import;
+mod keys;
 mod logging;
 mod member;
 mod network;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Gov(args) => governance::govern(&args),
         Command::Member(args) => member::member(&args),
         Command::Stake(args) => stake::stake(&args),
+        Command::Keys(args) => keys::keys(&args),
         Command::Pause(args) => pause::pause(&args),
         Command::Dispute(args) => dispute::dispute(&args),
         Command::Network(args) => network::command(&args),

@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod follower;
 mod governance;
+mod keys;
 mod network;
 mod pause;
 mod peers;
