@@ -180,6 +180,7 @@ async fn the_gateway_does_the_same(network: &Network, gateway: &Gateway) {
     let [first, second, third, _] = organizations(network);
     let from = ADMINISTRATOR;
     let stranger = Address::repeat_byte(9);
+    network.level().await;
     assert_eq!(gateway.dispute(1).await.unwrap(), show(network, 1));
     let unknown = gateway.dispute(2).await.unwrap_err();
     assert_eq!(unknown.code(), Some("dispute_not_found"));
@@ -240,17 +241,21 @@ async fn the_gateway_does_the_same(network: &Network, gateway: &Gateway) {
     assert!(said.contains("dispute 2 is withdrawn"), "{said}");
 
     // The third: against us, answered, upheld, compensated.
+    network.level().await;
     let against = ["claim", "--against", &first, "--evidence", DOCUMENT];
     let about = ["transaction", TRANSACTION];
     signed(network, "1", &[against.as_slice(), &about].concat()).unwrap();
+    network.level().await;
     let prepared = gateway.prepare_answer(3, &answer).await.unwrap();
     gateway.decide(sign(prepared)).await.unwrap();
     answer.answer = COMPENSATION;
     assert!(refused(gateway.prepare_answer(3, &answer).await).contains("dispute 3 is voting"));
     assert!(refused(gateway.prepare_ruling(3, &vote).await).contains("NotEligible"));
+    network.level().await;
     for judge in ["2", "3"] {
         signed(network, judge, &["uphold", "3"]).unwrap();
     }
+    network.level().await;
     let prepared = gateway
         .prepare_compensation(3, &compensation)
         .await
@@ -262,9 +267,11 @@ async fn the_gateway_does_the_same(network: &Network, gateway: &Gateway) {
     assert_eq!(found.compensation, Some(COMPENSATION));
 
     // The fourth: of others, which we dismiss.
+    network.level().await;
     let against = ["claim", "--against", &third, "--evidence", DOCUMENT];
     signed(network, "1", &[against.as_slice(), &about].concat()).unwrap();
     signed(network, "2", &["answer", "4", DOCUMENT]).unwrap();
+    network.level().await;
     vote.approve = false;
     let prepared = gateway.prepare_ruling(4, &vote).await.unwrap();
     gateway.decide(sign(prepared)).await.unwrap();

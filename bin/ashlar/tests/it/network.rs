@@ -1,5 +1,7 @@
 //! A network in a directory of its own: one validator in one process, unless it is asked for more.
 
+use alloy_primitives::U64;
+use client::rpc::{Nodes, TIMEOUT_DEFAULT};
 use rand::RngExt as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -92,6 +94,33 @@ pub struct Network {
 impl Network {
     pub fn start() -> Self {
         Self::start_with(&["--validators", "1"])
+    }
+
+    /// Waits until every validator has the newest block that one of them has now: who asks two of them one after the other
+    /// may find the second behind.
+    pub async fn level(&self) {
+        let validators = self.status["validators"].as_array().unwrap().iter();
+        let urls = validators.map(|validator| validator["rpc"].as_str().unwrap().to_owned());
+        let nodes: Vec<_> = urls
+            .map(|url| Nodes::new(&[url], TIMEOUT_DEFAULT).unwrap())
+            .collect();
+        let heights = async || {
+            let mut heights = Vec::new();
+            for node in &nodes {
+                heights.push(node.call::<U64>("eth_blockNumber", [(); 0]).await.unwrap());
+            }
+            heights
+        };
+        let goal = heights().await.into_iter().max().unwrap();
+        until(async || {
+            let heights = heights().await;
+            if heights.iter().all(|height| *height >= goal) {
+                Ok(())
+            } else {
+                Err(heights)
+            }
+        })
+        .await;
     }
 
     /// As `ashlar up` makes it with these arguments.

@@ -135,6 +135,7 @@ fn the_gateway_lifts_it(network: &Network, carried: &Motion) {
         from: ADMINISTRATOR,
     };
     Runtime::new().unwrap().block_on(async {
+        network.level().await;
         assert_eq!(gateway.motion(1).await.unwrap(), *carried);
         let page = gateway.motions(None).await.unwrap();
         assert_eq!(
@@ -184,8 +185,10 @@ fn the_gateway_lifts_it(network: &Network, carried: &Motion) {
         let prepared = gateway.prepare_motion(&lift).await.unwrap();
         let done = gateway.decide(sign(prepared)).await.unwrap();
         assert_eq!((done.motion, done.proposal), (Some(2), None));
+        network.level().await;
         approve(network, "1", "2").unwrap();
         approve(network, "2", "2").unwrap();
+        network.level().await;
         let lifted = gateway.motion(2).await.unwrap();
         assert_eq!(lifted.motion, ProposedMotion::Lift { subject });
         assert_eq!(
@@ -196,6 +199,7 @@ fn the_gateway_lifts_it(network: &Network, carried: &Motion) {
 
         // Another organization's, approved over the gateway.
         motion(network, "3", &["stop", "--for", "1day", "deployments"]).unwrap();
+        network.level().await;
         let prepared = gateway.prepare_approval(3, &step).await.unwrap();
         gateway.decide(sign(prepared)).await.unwrap();
         let found = gateway.motion(3).await.unwrap();

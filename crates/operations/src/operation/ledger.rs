@@ -42,8 +42,10 @@ pub(super) struct Ledger {
     queue: BTreeSet<(Reverse<u8>, u64)>,
     /// Those that could not run and wait, by when that is over.
     waiting: BTreeSet<(u64, u64)>,
-    /// Not signed, and when the signer is asked (again).
-    unsigned: BTreeMap<u64, u64>,
+    /// Not signed, and with no signer.
+    unsigned: BTreeSet<u64>,
+    /// With their signers, and when these are asked again.
+    asked: BTreeMap<u64, u64>,
     last_recovered: u64,
 }
 
@@ -148,7 +150,7 @@ impl Ledger {
             self.successors.insert(before, entry.seq);
         }
         if !entry.signed {
-            self.unsigned.insert(entry.seq, 0);
+            self.unsigned.insert(entry.seq);
         }
         self.operations.insert(entry.seq, rider);
         self.line_up(entry.seq);
@@ -230,25 +232,37 @@ impl Ledger {
         entries.filter(|entry| entry.searched)
     }
 
-    /// Those whose signer is to be asked now; it is not asked again before `until_ms`.
+    /// Those whose signer is to be asked now, `most` of them at once; it is asked again at `until_ms`.
     pub(super) fn due_to_sign(
         &mut self,
         now_ms: u64,
         until_ms: u64,
         most: usize,
     ) -> Vec<OperationEntry> {
-        let due = self.unsigned.iter_mut().filter(|(_, due)| **due <= now_ms);
-        let due = due.take(most).filter_map(|(seq, due)| {
-            *due = until_ms;
-            self.operations.get(seq).map(|rider| rider.entry)
-        });
-        due.collect()
+        let late: Vec<u64> = self
+            .asked
+            .iter()
+            .filter(|(_, until)| **until <= now_ms)
+            .map(|(seq, _)| *seq)
+            .collect();
+        for seq in late {
+            self.asked.remove(&seq);
+            self.unsigned.insert(seq);
+        }
+        let mut due = Vec::new();
+        while self.asked.len() < most
+            && let Some(seq) = self.unsigned.pop_first()
+        {
+            self.asked.insert(seq, until_ms);
+            due.extend(self.get(seq));
+        }
+        due
     }
 
     /// The signer is asked again then.
     pub(super) fn authorize_at(&mut self, seq: u64, at_ms: u64) {
-        if let Some(due) = self.unsigned.get_mut(&seq) {
-            *due = at_ms;
+        if let Some(until) = self.asked.get_mut(&seq) {
+            *until = at_ms;
         }
     }
 
@@ -261,7 +275,7 @@ impl Ledger {
             self.authorize_at(seq, 0);
             return false;
         }
-        if self.unsigned.remove(&seq).is_none() {
+        if self.asked.remove(&seq).is_none() && !self.unsigned.remove(&seq) {
             return false;
         }
         rider.entry.signed = true;
@@ -294,8 +308,8 @@ impl Ledger {
     /// When the next operation is to be brought again, or a signer asked.
     pub(super) fn deadline(&self) -> Option<u64> {
         let waiting = self.waiting.first().map(|(at, _)| *at);
-        let unsigned = self.unsigned.values().min().copied();
-        [waiting, unsigned].into_iter().flatten().min()
+        let asked = self.asked.values().min().copied();
+        [waiting, asked].into_iter().flatten().min()
     }
 
     /// They are in one more transaction.
@@ -377,6 +391,7 @@ impl Ledger {
     pub(super) fn settle(&mut self, seq: u64, ran: bool) -> Option<(u64, Option<B256>)> {
         self.withdraw(seq);
         self.unsigned.remove(&seq);
+        self.asked.remove(&seq);
         let OperationEntry { key, follows, .. } = self.operations.remove(&seq)?.entry;
         self.by_key.remove(&key);
         if let Some(before) = follows {
@@ -395,7 +410,10 @@ impl Ledger {
         if let Some(before) = follows {
             self.successors.insert(before, next);
         }
-        self.unsigned.insert(next, 0);
+        // What its signer answers to the question before is not taken.
+        if !self.asked.contains_key(&next) {
+            self.unsigned.insert(next);
+        }
         Some((next, follows))
     }
 }
