@@ -5,6 +5,7 @@ import {IOperations} from "../src/interfaces/IOperations.sol";
 import {SystemAddresses} from "../src/libraries/SystemAddresses.sol";
 import {Counter, OperationTest} from "./base/OperationTest.sol";
 import {Test} from "./base/Test.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title OperationsHandler
 /// @notice What forge calls at random: three accounts sign operations that succeed, fail or burn their gas; relayers bring
@@ -30,7 +31,7 @@ contract OperationsHandler is OperationTest {
         if (kind % 4 == 1) data = abi.encodeCall(Counter.refuse, ());
         if (kind % 4 == 2) data = abi.encodeCall(Counter.burn, (0));
         IOperations.Operation memory operation = _operation(bytes32(key + 1), data);
-        operation.deadline = uint64(vm.getBlockTimestamp() + time % 100);
+        operation.deadline = SafeCast.toUint64(vm.getBlockTimestamp() + time % 100);
         if (follows % 3 == 0 && follows % _KEYS != key) operation.follows = bytes32(follows % _KEYS + 1);
         _wanted[account][key] = operation;
     }
