@@ -45,7 +45,6 @@ use db::{Batch, Cursor, Failure, NewRelay, OperationEntry, OperationWrite};
 use self::ledger::Ledger;
 pub use self::{
     facts::{Place, facts, found},
-    ledger::{CALL_DATA_MAX, CALL_GAS_MAX},
     message::{Alarm, BlockFacts, Effect, Input, TransactionFacts},
 };
 use crate::{

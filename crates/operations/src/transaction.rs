@@ -23,7 +23,7 @@ const GAS_ENTRY: u64 = 30_000;
 const GAS_AUTHORIZATION: u64 = 25_000;
 
 /// No transaction may ask for more (EIP-7825).
-const GAS_MAX: u64 = 16_777_216;
+pub(crate) const GAS_MAX: u64 = 16_777_216;
 
 /// A batch that could not become a transaction.
 #[derive(Debug, thiserror::Error)]

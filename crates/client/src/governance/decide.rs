@@ -181,22 +181,16 @@ fn note(done: &mut Final, log: Logged) {
         data,
     } = log;
     if address == SystemContract::Governance.address() {
-        let made = IGovernance::Proposed::decode_raw_log(topics, &data);
-        done.proposal = made
-            .ok()
-            .map(|made| made.proposal.saturating_to())
-            .or(done.proposal);
+        if let Ok(made) = IGovernance::Proposed::decode_raw_log(topics, &data) {
+            done.proposal = Some(made.proposal.saturating_to());
+        }
     } else if address == SystemContract::Pause.address() {
-        let made = IPause::MotionMade::decode_raw_log(topics, &data);
-        done.motion = made
-            .ok()
-            .map(|made| made.motion.saturating_to())
-            .or(done.motion);
-    } else if address == SystemContract::Disputes.address() {
-        let made = IDisputes::Claimed::decode_raw_log(topics, &data);
-        done.dispute = made
-            .ok()
-            .map(|made| made.dispute.saturating_to())
-            .or(done.dispute);
+        if let Ok(made) = IPause::MotionMade::decode_raw_log(topics, &data) {
+            done.motion = Some(made.motion.saturating_to());
+        }
+    } else if address == SystemContract::Disputes.address()
+        && let Ok(made) = IDisputes::Claimed::decode_raw_log(topics, &data)
+    {
+        done.dispute = Some(made.dispute.saturating_to());
     }
 }

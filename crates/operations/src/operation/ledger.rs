@@ -9,8 +9,8 @@ use std::{
 use alloy_primitives::{Address, B256};
 use db::{Failure, OperationEntry};
 
-/// No transaction may ask for more (EIP-7825).
-const GAS_MAX: u64 = 16_777_216;
+use crate::transaction::GAS_MAX;
+
 /// Gas of a relay beside its operations: the transaction, and what the contract keeps back for the last of them.
 const GAS_BASE: u64 = 150_000;
 /// Gas of bringing an operation beside its call and calldata: signature, two writes of its key's slot, log.
@@ -24,11 +24,6 @@ const BYTES_MAX: u64 = 100_000;
 /// How long an operation that could not run waits before it is brought again, at first and at most.
 const AGAIN_MS: u64 = 250;
 const AGAIN_MS_MAX: u64 = 30_000;
-
-/// Most gas that a call may be signed for: alone in a relay it gets that much.
-pub const CALL_GAS_MAX: u64 = 16_000_000;
-/// Most bytes of a call's data.
-pub const CALL_DATA_MAX: u64 = BYTES_MAX - BYTES_BESIDE;
 
 /// Every operation that is not settled. Each is in exactly one place: with its signer, behind another one, waiting, in the
 /// queue, in at least one transaction, or in the search.

@@ -167,20 +167,20 @@ impl Machine {
         let Some(entry) = self.ledger.by_key(account, key) else {
             return;
         };
-        let (over, failure) = verdict(&entry, reason);
-        if over {
-            self.fail(&entry, failure, step);
-            return;
-        }
-        match failure.code.as_str() {
-            "not_delegated" => {
+        match reason {
+            Refusal::NotDelegated => {
                 self.undelegated.insert(entry.account);
             }
-            "gas_too_high" if entry.relay_max > 1 => {
+            Refusal::NotEnoughGas if entry.relay_max > 1 => {
                 self.ledger.set_relay_max(entry.seq, 1);
                 step.settlement.relay_max.push((entry.seq, 1));
             }
             _ => {}
+        }
+        let (over, failure) = verdict(&entry, reason);
+        if over {
+            self.fail(&entry, failure, step);
+            return;
         }
         self.ledger.wait(entry.seq, now_ms, failure);
     }

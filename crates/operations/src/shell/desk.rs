@@ -1,7 +1,7 @@
 //! The operations machine within the shell: its journal, its calls to nodes, and the keys of relayers and accounts.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,7 +41,6 @@ pub enum Order {
 /// The machine with what it needs.
 pub(super) struct Desk {
     machine: Machine,
-    journal: Journal,
     tools: Tools,
     answers: mpsc::UnboundedSender<Input>,
 }
@@ -74,7 +73,6 @@ impl Desk {
         });
         Ok(Self {
             machine: machine.await?,
-            journal: journal.clone(),
             tools: Tools {
                 operating: Arc::new(operating.clone()),
                 place: Arc::new(place),
@@ -107,8 +105,7 @@ impl Desk {
         now_ms: u64,
         inbox: &Inbox,
     ) -> Result<(), Error> {
-        let mut effects = VecDeque::from(self.machine.step(now_ms, input));
-        while let Some(effect) = effects.pop_front() {
+        for effect in self.machine.step(now_ms, input) {
             self.perform(effect, inbox).await?;
         }
         let status = self.machine.status();
@@ -123,7 +120,7 @@ impl Desk {
     async fn perform(&self, effect: Effect, inbox: &Inbox) -> Result<(), Error> {
         match effect {
             Effect::Persist(write) => {
-                let writer = &self.journal.writer;
+                let writer = &self.tools.journal.writer;
                 writer.write(move |tx| tx.apply_operation(&write)).await?;
             }
             Effect::Authorize { seq, follows } => {
